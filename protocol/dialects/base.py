@@ -1,0 +1,107 @@
+"""What every dialect does the same way: from a decoded map to a typed message, and the bounds that hold for all."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+import msgspec
+
+from protocol.errors import BadMessage, InspectorError
+from protocol.messages import TO_CLIENT, TO_HOST, Message, Request
+
+__all__ = ("MAX_DEPTH", "MAX_UINT", "Dialect", "Frame", "to_client", "to_host")
+
+Frame: TypeAlias = bytes | str
+"""A websocket message: bytes of a binary one, text of a text one."""
+
+MAX_DEPTH = 64
+"""Containers inside one another in a frame, the message's own map counted."""
+MAX_UINT = 2**64 - 1
+"""The greatest number that a CBOR unsigned integer holds (RFC 8949, section 3.1)."""
+
+
+class Dialect(Protocol):
+    """One spelling of the messages."""
+
+    @property
+    def subprotocol(self) -> str:
+        """The websocket subprotocol that selects this dialect."""
+
+    def encode(self, message: Message) -> Frame:
+        """Write a message as one frame.
+
+        Raises:
+            InspectorError: ``actor.unserializable``, a value in it has no form on the wire.
+        """
+
+    def decode_to_host(self, frame: Frame) -> Request:
+        """Read a client's frame.
+
+        Raises:
+            BadMessage: it breaks the contract.
+            InspectorError: ``inspector.unknown_type``, with the request's id as ``metadata["id"]``.
+        """
+
+    def decode_to_client(self, frame: Frame) -> Message | None:
+        """Read a host's frame; None for a type that this side does not know, from a newer host.
+
+        Raises:
+            BadMessage: it breaks the contract.
+        """
+
+
+def to_host(decoded: object) -> Request:
+    """Turn the decoded map of a client's frame into its message.
+
+    Raises:
+        BadMessage: it is no map, has no `type` or no fitting `id`, or a field does not fit.
+        InspectorError: ``inspector.unknown_type``.
+    """
+    if type(decoded) is not dict:
+        raise BadMessage(f"a message is a map, not {_kind(decoded)}")
+    rid = decoded.get("id")
+    if type(rid) is not int or not 0 <= rid <= MAX_UINT:
+        raise BadMessage("a request wants an `id`, a whole number of at most 64 bits, not negative")
+    kind = decoded.get("type")
+    if type(kind) is not str:
+        raise BadMessage("a message wants a `type`, a text", rid=rid)
+    cls = TO_HOST.get(kind)
+    if cls is None:
+        raise InspectorError(
+            "inspector.unknown_type", f"no request is called {kind[:64]!r}", {"type": kind[:64], "id": rid}
+        )
+    message: Request = _convert(decoded, cls, rid)
+    return message
+
+
+def to_client(decoded: object) -> Message | None:
+    """Turn the decoded map of a host's frame into its message; None where the type is a newer host's.
+
+    Raises:
+        BadMessage: it is no map, has no `type`, or a field does not fit.
+    """
+    if type(decoded) is not dict:
+        raise BadMessage(f"a message is a map, not {_kind(decoded)}")
+    kind = decoded.get("type")
+    if type(kind) is not str:
+        raise BadMessage("a message wants a `type`, a text")
+    cls = TO_CLIENT.get(kind)
+    if cls is None:
+        return None
+    message: Message = _convert(decoded, cls, None)
+    return message
+
+
+def _convert(decoded: dict[Any, Any], cls: type[Message], rid: int | None) -> Any:
+    try:
+        return msgspec.convert(decoded, cls)
+    except msgspec.ValidationError as exc:
+        text, _, path = str(exc).partition(" - at ")
+        field = path.strip("`").removeprefix("$.") or None
+        raise BadMessage(f"{cls.__name__}: {str(exc)[:200]}", rid=rid, malformed=False, field=field) from None
+    except RecursionError:
+        raise BadMessage(f"{cls.__name__}: nested too deeply", rid=rid, malformed=False) from None
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"a {type(value).__name__}"

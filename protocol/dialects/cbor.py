@@ -1,0 +1,150 @@
+"""``inspector.cbor.v1``: one binary frame, one CBOR map (RFC 8949).
+
+Decoding is strict: no trailing byte, no duplicate key, no tag but 0 to 3, no `undefined` nor any other simple value, no
+map key that is neither text nor bytes (numbers can be chosen to collide), at most `MAX_DEPTH` containers deep. Shared
+references are tags too, so there is no cycle.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import secrets
+from typing import Any, Final, NoReturn
+
+import cbor2
+import msgspec
+
+from protocol.dialects.base import MAX_DEPTH, Frame, to_client, to_host
+from protocol.errors import BadMessage, InspectorError
+from protocol.messages import Message, Request
+
+__all__ = ("CBOR", "CborDialect", "dump_value", "load_value")
+
+# cbor2 says nothing of bytes behind the first item. Wrapped into an array whose second element nobody outside this
+# process can know, a frame with too many or too few bytes can't come out as two elements that end in it.
+_HEAD: Final = b"\x82"
+_SENTINEL: Final = secrets.token_bytes(16)
+_TAIL: Final = b"\x50" + _SENTINEL
+
+# The first bytes of simple values and `undefined`; cbor2 has no switch against them. Most frames have none of these
+# bytes, so the walk that looks for the values themselves is rarely taken.
+_SIMPLE: Final = re.compile(rb"[\xe0-\xf3\xf7\xf8]")
+
+_DECODED_TAGS: Final = (4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+# An action may return what is nested deeper than a request may be: what a host can write a client must read.
+_HOST_DEPTH: Final = 1000
+_KEPT: Final = (bytes, bytearray, datetime.datetime)
+
+
+def _refuse_tag(*_: object) -> NoReturn:
+    raise cbor2.CBORDecodeError("a tag that this protocol does not use")
+
+
+_SEMANTIC: Final = dict.fromkeys(_DECODED_TAGS, _refuse_tag)
+
+
+class CborDialect:
+    """The CBOR spelling; see `protocol.dialects.base.Dialect`."""
+
+    subprotocol: Final = "inspector.cbor.v1"
+
+    def encode(self, message: Message) -> bytes:
+        """Write a message as one frame."""
+        return dump_value(message)
+
+    def decode_to_host(self, frame: Frame) -> Request:
+        """Read a client's frame."""
+        if type(frame) is not bytes:
+            raise BadMessage("inspector.cbor.v1 speaks in binary frames, not in text")
+        return to_host(load_value(frame))
+
+    def decode_to_client(self, frame: Frame) -> Message | None:
+        """Read a host's frame."""
+        if type(frame) is not bytes:
+            raise BadMessage("inspector.cbor.v1 speaks in binary frames, not in text")
+        return to_client(load_value(frame, trusted=True))
+
+
+CBOR: Final = CborDialect()
+
+
+def dump_value(value: Any) -> bytes:
+    """Encode any value that msgspec or cbor2 knows: Structs and dataclasses as maps, sets as arrays, times as tag 0.
+
+    Raises:
+        InspectorError: ``actor.unserializable``.
+    """
+    try:
+        return cbor2.dumps(msgspec.to_builtins(value, builtin_types=_KEPT))
+    except cbor2.CBOREncodeError:
+        # A time without a zone has no tag; as text, below, it keeps all that it says.
+        pass
+    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+        raise _unserializable(exc) from exc
+    try:
+        return cbor2.dumps(msgspec.to_builtins(value, builtin_types=(bytes, bytearray)))
+    except (TypeError, ValueError, OverflowError, RecursionError, cbor2.CBOREncodeError) as exc:
+        raise _unserializable(exc) from exc
+
+
+def load_value(data: bytes, *, trusted: bool = False) -> Any:
+    """Decode one CBOR item strictly.
+
+    Args:
+        data: the item, all of it.
+        trusted: the item is a host's own: any map key, and nested as deeply as a host can write.
+
+    Raises:
+        BadMessage: it breaks one of the rules at the head of this module.
+    """
+    try:
+        wrapped = cbor2.loads(
+            _HEAD + data + _TAIL,
+            tag_hook=_refuse_tag,
+            semantic_decoders=_SEMANTIC,
+            max_depth=_HOST_DEPTH if trusted else MAX_DEPTH + 1,
+            allow_duplicate_keys=False,
+            strict_hashable_types=not trusted,
+        )
+    except cbor2.CBORDecodeEOF:
+        raise BadMessage("the frame ends before its value does") from None
+    except (cbor2.CBORDecodeError, RecursionError, ValueError, OverflowError) as exc:
+        raise BadMessage(f"the frame is no CBOR of this protocol: {_reason(exc)}") from None
+    if len(wrapped) != 2 or wrapped[1] != _SENTINEL:
+        raise BadMessage("there are bytes behind the frame's value")
+    value = wrapped[0]
+    if _SIMPLE.search(data) is not None:
+        _refuse_simple(value)
+    return value
+
+
+def _refuse_simple(value: object) -> None:
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if item is cbor2.undefined or isinstance(item, cbor2.CBORSimpleValue):
+            raise BadMessage("the frame holds `undefined` or another simple value that this protocol does not use")
+        if isinstance(item, dict):
+            stack.extend(item.keys())
+            stack.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            stack.extend(item)
+
+
+def _reason(exc: BaseException) -> str:
+    # cbor2 chains: "error decoding map" says little, its innermost cause says it all.
+    while exc.__cause__ is not None:
+        exc = exc.__cause__
+    return str(exc)[:200] or type(exc).__name__
+
+
+def _unserializable(exc: Exception) -> InspectorError:
+    return InspectorError(
+        "actor.unserializable", f"a value has no form on the wire: {str(exc)[:200]}", {"type": _type_at_fault(exc)}
+    )
+
+
+def _type_at_fault(exc: Exception) -> str:
+    match = re.search(r"type ([\w.<>]+)", str(exc))
+    return match[1] if match else type(exc).__name__

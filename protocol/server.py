@@ -1,0 +1,158 @@
+"""The host's side of one connection, without I/O: frames in, typed requests out; typed answers in, frames out.
+
+A session knows which ids are still waiting and which subscriptions are open, and nothing of sockets, actors or logs, so
+that any carrier can feed it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from protocol.dialects.base import Dialect, Frame
+from protocol.errors import BadMessage, InspectorError, LocalProtocolError
+from protocol.messages import Error, Message, Push, Request, Response
+
+__all__ = ("MAX_MALFORMED", "ServerSession", "error_message")
+
+MAX_MALFORMED: Final = 32
+"""Malformed frames in a row that end a connection with 1008."""
+
+
+def error_message(rid: int | None, error: InspectorError) -> Error:
+    """Make the message that carries a typed error."""
+    message = Error(rid=rid, group=error.group, code=error.code, message=error.message)
+    if error.metadata:
+        message.metadata = error.metadata
+    return message
+
+
+class ServerSession:
+    """One client, as the host sees it.
+
+    Args:
+        dialect: how messages are spelt.
+        max_frame: bytes that a frame to the client may have.
+    """
+
+    __slots__ = ("_dialect", "_malformed", "_max_frame", "_open", "_waiting", "close_code")
+
+    def __init__(self, dialect: Dialect, *, max_frame: int) -> None:
+        self._dialect = dialect
+        self._max_frame = max_frame
+        self._waiting: set[int] = set()
+        self._open: set[int] = set()
+        self._malformed = 0
+        self.close_code: int | None = None
+        """The code to close the websocket with, once the client has earned it."""
+
+    @property
+    def waiting(self) -> int:
+        """Requests not answered yet."""
+        return len(self._waiting)
+
+    @property
+    def subscriptions(self) -> int:
+        """Subscriptions open."""
+        return len(self._open)
+
+    def receive(self, frame: Frame) -> Request | Error:
+        """Read a frame: the request that it is, or the error to send for it."""
+        try:
+            request = self._dialect.decode_to_host(frame)
+        except BadMessage as exc:
+            if exc.malformed:
+                self._malformed += 1
+                if self._malformed >= MAX_MALFORMED:
+                    self.close_code = 1008
+            else:
+                self._malformed = 0
+            return error_message(exc.rid, exc)
+        except InspectorError as exc:
+            self._malformed = 0
+            return error_message(exc.metadata.pop("id"), exc)
+        self._malformed = 0
+        rid = request.id
+        if rid in self._waiting or rid in self._open:
+            return error_message(
+                rid,
+                InspectorError(
+                    "inspector.id_in_use", f"the id {rid} is that of a request still waiting or of an open subscription"
+                ),
+            )
+        self._waiting.add(rid)
+        return request
+
+    def answer(self, response: Response) -> Frame:
+        """Write the answer to a request that waits.
+
+        Raises:
+            InspectorError: ``actor.unserializable`` or ``actor.result_too_large``; the request waits on, for `refuse`.
+            LocalProtocolError: no request of that id waits.
+        """
+        frame = self._encode(response)
+        self._answered(response.rid)
+        return frame
+
+    def refuse(self, rid: int, error: InspectorError) -> Frame:
+        """Write an error as the answer to a request that waits.
+
+        Raises:
+            LocalProtocolError: no request of that id waits.
+        """
+        self._answered(rid)
+        return self.error(rid, error)
+
+    def error(self, rid: int | None, error: InspectorError) -> Frame:
+        """Write an error that answers no waiting request; metadata that has no form on the wire is left out."""
+        message = error_message(rid, error)
+        try:
+            return self._encode(message)
+        except InspectorError:
+            return self._dialect.encode(
+                Error(rid=rid, group=error.group, code=error.code, message=error.message[:1000])
+            )
+
+    def open_subscription(self, sub: int) -> None:
+        """Note that the request `sub`, which still waits, opens a subscription."""
+        self._open.add(sub)
+
+    def close_subscription(self, sub: int) -> None:
+        """Forget a subscription.
+
+        Raises:
+            InspectorError: ``inspector.unknown_subscription``.
+        """
+        if sub not in self._open:
+            raise InspectorError("inspector.unknown_subscription", f"no subscription {sub} is open on this connection")
+        self._open.remove(sub)
+
+    def push(self, push: Push) -> Frame:
+        """Write what a subscription brings.
+
+        Raises:
+            InspectorError: ``actor.unserializable`` or ``actor.result_too_large``.
+            LocalProtocolError: the subscription is not open.
+        """
+        if push.sub not in self._open:
+            raise LocalProtocolError(f"subscription {push.sub} is not open")
+        return self._encode(push)
+
+    def announce(self, message: Message) -> Frame:
+        """Write a message that answers nothing: Init."""
+        return self._encode(message)
+
+    def _answered(self, rid: int) -> None:
+        try:
+            self._waiting.remove(rid)
+        except KeyError:
+            raise LocalProtocolError(f"no request {rid} waits for an answer") from None
+
+    def _encode(self, message: Message) -> Frame:
+        frame = self._dialect.encode(message)
+        if len(frame) > self._max_frame:
+            raise InspectorError(
+                "actor.result_too_large",
+                f"{len(frame)} bytes don't fit into a frame of at most {self._max_frame}",
+                {"size": len(frame), "limit": self._max_frame},
+            )
+        return frame

@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 BUILD := .build
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
-SOURCES = $(shell find protocol inspector tui -type f ! -name '*.pyc')
+SOURCES = $(shell find protocol inspector tui -type f ! -name "*.pyc" 2>/dev/null)
 
 .PHONY: help demo test lint types unit smoke bench screenshots lock format clean
 

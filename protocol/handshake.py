@@ -1,7 +1,8 @@
 """Who may open a connection: the rules for a websocket handshake and the few plain HTTP answers, without I/O.
 
 Refusals come in this order, the first that holds: Host (400, 403), Origin (403), token (401), path (404), subprotocol
-(400). Host is checked against DNS rebinding, Origin against pages in a browser; a token is always wanted, but for /health.
+(400). Host is checked against DNS rebinding, Origin against pages in a browser; a token is always wanted, /health
+excepted.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def check_handshake(target: str, headers: Iterable[tuple[str, str]], door: Door)
     if not _has_token(fields, offered, door.token):
         return Refuse(
             401,
-            "A token is wanted: Authorization: Bearer TOKEN, or the subprotocol inspector_token.TOKEN beside another.\n",
+            "A token is wanted: Authorization: Bearer TOKEN, or a subprotocol inspector_token.TOKEN beside another.\n",
             {"WWW-Authenticate": 'Bearer realm="inspector"'},
         )
     if path == "/metadata":

@@ -96,7 +96,7 @@ def _convert(decoded: dict[Any, Any], cls: type[Message], rid: int | None) -> An
     try:
         return msgspec.convert(decoded, cls)
     except msgspec.ValidationError as exc:
-        text, _, path = str(exc).partition(" - at ")
+        path = str(exc).partition(" - at ")[2]
         field = path.strip("`").removeprefix("$.") or None
         raise BadMessage(f"{cls.__name__}: {str(exc)[:200]}", rid=rid, malformed=False, field=field) from None
     except RecursionError:

@@ -132,7 +132,9 @@ class Installation:
         self.work.mkdir()
         self.runtime.mkdir(mode=0o700)
         kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("INSPECTOR_", "PYTHON", "COV"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("INSPECTOR_", "PYTHON", "COV"))
         }
         self.env = kept | {"XDG_RUNTIME_DIR": str(self.runtime), "TERM": "xterm-256color"}
 
@@ -188,7 +190,9 @@ def check_contents(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     metadata = f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"
-    expect({name.split("/")[0] for name in names} == {*PACKAGES, metadata}, f"the wheel holds {sorted(names)}")
+    expect(
+        {name.split("/")[0] for name in names} == {*PACKAGES, metadata}, f"the wheel holds {sorted(names)}"
+    )
     for package in PACKAGES:
         expect(f"{package}/py.typed" in names, f"{package}/py.typed is not in the wheel")
         here = {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}
@@ -198,7 +202,7 @@ def check_contents(wheel: Path) -> None:
 
 
 def check_host(installation: Installation) -> None:
-    """Start a demo host, fire an action, read its log, end it; the runtime file alone joins the two programs."""
+    """Start a demo host, fire an action, read its log; the runtime file alone joins the two programs."""
     with installation.program("inspector-host", "demo", "--port", "0") as host:
         listening = host.record(lambda record: record["fields"].get("message") == "inspector listening")
         url = listening["fields"]["url"]

@@ -16,7 +16,9 @@ PACKAGES = ("protocol", "inspector", "tui")
 
 _RULES = {
     "type: ignore": re.compile(r"#\s*type:\s*ignore(?P<rule>\[[a-z0-9, -]+\])?(?P<reason>.*)"),
-    "noqa": re.compile(r"#\s*noqa(?P<rule>:\s*[A-Z]+[0-9]+(?:[, ]+[A-Z]+[0-9]+)*)?(?P<reason>.*)", re.IGNORECASE),
+    "noqa": re.compile(
+        r"#\s*noqa(?P<rule>:\s*[A-Z]+[0-9]+(?:[, ]+[A-Z]+[0-9]+)*)?(?P<reason>.*)", re.IGNORECASE
+    ),
     "pragma: no": re.compile(r"#\s*pragma:\s*no (?P<rule>cover|branch)\b(?P<reason>.*)"),
 }
 # Comments that turn a tool off for a whole file.
@@ -69,7 +71,11 @@ class Source:
         while waiting:
             node = waiting.pop()
             yield node
-            if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING") and not typing_too:
+            if (
+                isinstance(node, ast.If)
+                and ast.unparse(node.test).endswith("TYPE_CHECKING")
+                and not typing_too
+            ):
                 waiting.extend(node.orelse)
             else:
                 waiting.extend(ast.iter_child_nodes(node))
@@ -100,13 +106,15 @@ class Source:
                     ast.Assign(targets=[ast.Name(id="__all__")], value=ast.Tuple(elts=elements))
                     | ast.AnnAssign(target=ast.Name(id="__all__"), value=ast.Tuple(elts=elements))
                 ):
-                    names = [e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+                    names = [
+                        e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, str)
+                    ]
                     return tuple(names) if len(names) == len(elements) else None
         return None
 
     @cached_property
     def defined(self) -> set[str]:
-        """Names that the module's own statements bind, at the top and in the branches of an `if`, `try` or `with`."""
+        """Names that top-level statements bind, also those in the branches of an `if`, `try` or `with`."""
         names: set[str] = set()
         waiting: list[ast.stmt] = list(self.tree.body)
         while waiting:
@@ -164,4 +172,8 @@ def packages() -> list[Source]:
 
 def scripts() -> list[Source]:
     """Every other Python file of the project: tests, benchmarks, docs, what the gates run."""
-    return [Source.read(path) for folder in ("tests", "docs", ".ci") for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [
+        Source.read(path)
+        for folder in ("tests", "docs", ".ci")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    ]

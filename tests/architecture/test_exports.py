@@ -61,7 +61,10 @@ def test_init_only_exports(source: Source) -> None:
         ("__all__ = ['f']\ndef f(): ...", ["__all__ is not a tuple of strings, written out"]),
         ("def f(): ...", ["__all__ is not a tuple of strings, written out"]),
         ("__all__ = ()\nclass C: ...", ["C is public and not in __all__"]),
-        ("__all__ = ()\nif x:\n    A, b = 1, 2", ["A is public and not in __all__", "b is public and not in __all__"]),
+        (
+            "__all__ = ()\nif x:\n    A, b = 1, 2",
+            ["A is public and not in __all__", "b is public and not in __all__"],
+        ),
         ("__all__ = ('g', 'g')", ["g is in __all__ and nowhere else", "g is in __all__ twice"]),
     ],
 )

@@ -33,18 +33,24 @@ def inside(name: str, part: str) -> bool:
 
 def wrong_arrows(source: Source) -> set[str]:
     own = source.name.split(".")[0]
-    return {name for name in source.imports() if (first := name.split(".")[0]) in ARROWS and first not in ARROWS[own]}
+    return {
+        name
+        for name in source.imports()
+        if (first := name.split(".")[0]) in ARROWS and first not in ARROWS[own]
+    }
 
 
 def forbidden(source: Source) -> set[str]:
-    libraries = {library for part, without in WITHOUT.items() if inside(source.name, part) for library in without}
+    libraries = {
+        library for part, without in WITHOUT.items() if inside(source.name, part) for library in without
+    }
     return {name for name in source.imports() if name.split(".")[0] in libraries}
 
 
 def graph(sources: Iterable[Source]) -> dict[str, set[str]]:
     """Module -> the modules that it asks for when it runs.
 
-    Importing `a.b` runs `a/__init__.py` first; that edge is left out, for it is in every package and harmless:
+    Importing `a.b` runs `a/__init__.py` first; that edge is left out, for every package has it, harmless:
     what `__init__` re-exports lies below it. A name taken from `a` itself is an edge to `a`.
     """
     modules = {source.name: source for source in sources}

@@ -93,13 +93,6 @@ _ROWS = (
     ),
     ErrorInfo(
         "inspector",
-        "bad_cursor",
-        "The cursor of a paged request is none that this host gave out.",
-        "caller",
-        "Ask for the first page again, without a cursor.",
-    ),
-    ErrorInfo(
-        "inspector",
         "internal_error",
         "The host failed while it answered. The log has the exception; the wire does not.",
         "host",

@@ -1,0 +1,1 @@
+"""Run actors under trio and let an inspector look at them."""

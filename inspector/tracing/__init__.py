@@ -1,0 +1,28 @@
+"""Record what a program does: spans, events, the ring that keeps them, and those who read it."""
+
+from inspector.tracing.ids import SpanContext, format_traceparent, parse_traceparent
+from inspector.tracing.log import RECORD_SIZE, Log
+from inspector.tracing.logger import Logger, ModuleLogger, get_logger
+from inspector.tracing.reader import LogChunk, LogReader
+from inspector.tracing.spans import Span, current_span
+from protocol.records import DEBUG, ERROR, INFO, TRACE, WARN
+
+__all__ = (
+    "DEBUG",
+    "ERROR",
+    "INFO",
+    "RECORD_SIZE",
+    "TRACE",
+    "WARN",
+    "Log",
+    "LogChunk",
+    "LogReader",
+    "Logger",
+    "ModuleLogger",
+    "Span",
+    "SpanContext",
+    "current_span",
+    "format_traceparent",
+    "get_logger",
+    "parse_traceparent",
+)

@@ -1,0 +1,138 @@
+"""Fields as JSON text: a fast way for plain values under harmless names, and a slow one for everything else."""
+
+from __future__ import annotations
+
+import math
+from types import NoneType
+from typing import Any, Final
+
+import orjson
+
+from inspector.tracing.secrets import Secrets
+from inspector.tracing.values import Limits, Plain
+
+__all__ = ("EVENT_BYTES", "RECORD_BYTES", "SPAN_BYTES", "FieldEncoder")
+
+RECORD_BYTES: Final = 64 * 1024
+"""The longest record. An event's fields, its span's and an exception have their parts of it, so that the sum fits."""
+EVENT_BYTES: Final = 32 * 1024
+SPAN_BYTES: Final = 12 * 1024
+
+_SCALARS: Final = frozenset((str, int, float, bool, NoneType))
+_CACHE_SIZE: Final = 4096
+
+# Tried in turn until the fields fit. The last ones leave a little of everything that is there.
+_LIMITS: Final = tuple(Limits(text, max(text // 8, 8)) for text in (24576, 8192, 2048, 512, 128, 32))
+
+_dumps = orjson.dumps
+
+
+class FieldEncoder:
+    """Writes the fields of a span, or those of an event, beside the record's own one.
+
+    Any thread may call it: its cache only ever holds names that are harmless, whoever put them there.
+    """
+
+    __slots__ = ("_harmless", "_head", "_limit", "_own", "_secrets", "_version")
+
+    def __init__(self, own: str, limit: int, secrets: Secrets) -> None:
+        """Take the name of the record's own field (`message`, `name`) and the bytes that all fields may take."""
+        self._own = own
+        self._head = b'{"%b":' % own.encode()
+        self._limit = limit
+        self._secrets = secrets
+        self._harmless: set[str] = set()
+        self._version = secrets.version
+
+    def encode(self, own: str, fields: dict[str, Any]) -> bytes:
+        """Return the JSON object of the record's own field and the user's."""
+        return self.encode_plain(own, fields) or self.encode_any(own, fields)
+
+    def encode_plain(self, own: str, fields: dict[str, Any]) -> bytes | None:
+        """Return the JSON object if the fields are few, short and plain, and their names known to be harmless."""
+        # Only exact scalars: inside anything else may stand a secret name, a cycle, or an object with ideas of its own.
+        if (
+            self._harmless.issuperset(fields)
+            and _SCALARS.issuperset(map(type, fields.values()))
+            and type(own) is str
+            and self._version == self._secrets.version
+        ):
+            try:
+                if fields:
+                    text = b"%b%b,%b" % (self._head, _dumps(own), _dumps(fields)[1:])
+                else:
+                    text = b"%b%b}" % (self._head, _dumps(own))
+            except TypeError:
+                # An integer beyond 64 bits or a lone surrogate.
+                return None
+            if len(text) > self._limit or (b"null" in text and _has_null_float(fields)):
+                return None
+            for value in self._secrets.values:
+                if value in text:
+                    return None
+            return text
+        return None
+
+    def encode_any(self, own: object, fields: dict[str, Any]) -> bytes:
+        """Return the JSON object of whatever the fields are."""
+        version = self._secrets.version
+        if self._version != version:
+            self._harmless = set()
+            self._version = version
+        names = {name: self._written(name, fields) for name in fields}
+        written: dict[str, Any] = {}
+        for limits in _LIMITS:
+            plain = Plain(self._secrets, limits)
+            written = {self._own: self._own_text(own, plain)}
+            for name, value in fields.items():
+                written[plain.text(names[name], 256)] = plain.field(names[name], value)
+            text = _dumps(written)
+            if len(text) <= self._limit:
+                return text
+        return self._encode_some(written)
+
+    def _encode_some(self, written: dict[str, Any]) -> bytes:
+        """Write as many fields as fit: there are too many, however short each is."""
+        size = 64
+        kept: dict[str, Any] = {}
+        for name, value in written.items():
+            size += len(_dumps({name: value}))
+            if size > self._limit:
+                break
+            kept[name] = value
+        kept["…"] = f"{len(written) - len(kept)} more fields"
+        return _dumps(kept)
+
+    def _own_text(self, own: object, plain: Plain) -> str:
+        text = plain.value(own)
+        return text if isinstance(text, str) else plain.text(str(text))
+
+    def _written(self, name: object, fields: dict[str, Any]) -> str:
+        if not isinstance(name, str):
+            # Not by a keyword argument, but a dict given whole may hold anything.
+            return _text_of_key(name)
+        # Taken before the question: should the secrets change meanwhile, the answer goes into a set that is thrown away.
+        harmless = self._harmless
+        if name != self._own:
+            if not self._secrets.is_secret(name):
+                if len(harmless) >= _CACHE_SIZE:
+                    harmless.clear()
+                harmless.add(name)
+            return str.__str__(name)
+        free = f"{name}_"
+        while free in fields:
+            free += "_"
+        return free
+
+
+def _text_of_key(key: object) -> str:
+    try:
+        return repr(key)
+    except Exception:
+        # As for any value: a key whose repr raises costs its name, not the record.
+        return f"<{type(key).__name__}>"
+
+
+def _has_null_float(fields: dict[str, Any]) -> bool:
+    # orjson writes null for what is not a finite number, without a word.
+    return any(type(value) is float and not math.isfinite(value) for value in fields.values())

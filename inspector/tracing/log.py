@@ -1,0 +1,388 @@
+"""The log of one host: its spans, its loggers, its ring, and those who read it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from inspector.tracing.encode import EVENT_BYTES, SPAN_BYTES, FieldEncoder
+from inspector.tracing.exceptions import encode_exception
+from inspector.tracing.ids import SpanContext, new_trace_id
+from inspector.tracing.logger import Logger, log_closed, log_opened
+from inspector.tracing.reader import LogReader
+from inspector.tracing.recorder import Recorder
+from inspector.tracing.secrets import Secrets
+from inspector.tracing.sites import Site
+from inspector.tracing.spans import Span
+from inspector.tracing.timestamps import Timestamps
+from inspector.tracing.wants import Linger, Wants
+from protocol.filters import Filter, parse_filter
+from protocol.records import DEBUG, LEVEL_NAMES
+
+if TYPE_CHECKING:
+    from inspector.tracing.sinks.sink import Sink
+
+__all__ = ("RECORD_SIZE", "Log")
+
+RECORD_SIZE: Final = 16 * 2**20
+"""The ring's size unless set, in bytes."""
+
+
+class Log:
+    """One per host. Any thread may log; no method waits for a reader or a sink, except `close`.
+
+    What is kept is what the record filter passes, and what a sink or reader wants beyond it.
+
+    Attributes:
+        host_id: new for each log: a sequence number is good for one host id alone.
+        host_span: the span of events outside any other. `open` starts it and `close` ends it.
+        armed: the readers that wait to be woken.
+    """
+
+    def __init__(
+        self,
+        *,
+        host_name: str | None = None,
+        host_id: str | None = None,
+        record: str | Filter = "debug",
+        record_size: int = RECORD_SIZE,
+        max_records: int = 200_000,
+        secret_names: Iterable[str] = (),
+        clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
+        """Make a log that records from now on.
+
+        Args:
+            host_name: by default the machine's.
+            record: the ring's own filter.
+            record_size: bytes that the ring may take, the cost of its entries included.
+            max_records: records that the ring may hold.
+            secret_names: field names to redact beside `SECRET_NAMES`.
+            clock: nanoseconds since 1970; may step back.
+            monotonic: nanoseconds from anywhere; for durations and lingering.
+
+        Raises:
+            FilterError: the filter does not parse.
+            ValueError: a size is not positive.
+        """
+        self.host_name = socket.gethostname() if host_name is None else host_name
+        self.host_id = f"{new_trace_id():032x}" if host_id is None else host_id
+        self.clock = clock
+        self.monotonic = monotonic
+        self.secrets = Secrets(secret_names)
+        self.event_fields = FieldEncoder("message", EVENT_BYTES, self.secrets)
+        self.span_fields = FieldEncoder("name", SPAN_BYTES, self.secrets)
+        self.recorder = Recorder(record_size, max_records)
+        self.armed: set[LogReader] = set()
+        self._wiring = threading.RLock()
+        self._wants = Wants(parse_filter(record) if isinstance(record, str) else record)
+        self._sites: dict[tuple[int, str], Site] = {}
+        self._loggers: dict[str, Logger] = {}
+        # Weak, for the ring and whoever works in a span hold it: one that was never ended must not stay for ever.
+        self._spans: dict[int, weakref.ref[Span]] = {}
+        self._sinks: tuple[Sink, ...] = ()
+        self._closed = False
+        site = self.site(DEBUG, "inspector.tracing")
+        self.host_span: Final = Span(
+            self, site, "host", {"host_id": self.host_id, "host_name": self.host_name}, None
+        )
+        self._register(self.host_span)
+
+    # ---- its life ----
+
+    def open(self) -> Self:
+        """Start the host's span, and let modules' own loggers find this log."""
+        log_opened(self)
+        self.host_span.restart()
+        self._write_start(self.host_span)
+        return self
+
+    def close(self, timeout: float = 2.0) -> bool:
+        """End the host's span and close the sinks, once. Blocks until they have written all, or for `timeout` seconds.
+
+        What is logged later still goes into the ring, and to readers.
+
+        Returns:
+            whether every sink has written everything.
+        """
+        if self._closed:
+            return True
+        self._closed = True
+        log_closed(self)
+        self.host_span.end("ok")
+        deadline = time.monotonic() + timeout
+        done = [sink.close(max(0.0, deadline - time.monotonic())) for sink in self._sinks]
+        self._sinks = ()
+        return all(done)
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---- writing ----
+
+    def logger(self, target: str) -> Logger:
+        """Return the logger of a target, a dotted name."""
+        logger = self._loggers.get(target)
+        if logger is None:
+            with self._wiring:
+                sites = tuple(self.site(level, target) for level in range(len(LEVEL_NAMES)))
+                logger = self._loggers.setdefault(target, Logger(self, target, sites))
+        return logger
+
+    def start_span(
+        self,
+        name: str,
+        fields: dict[str, Any],
+        *,
+        target: str,
+        level: int = DEBUG,
+        parent: Span | SpanContext | None = None,
+    ) -> Span:
+        """Start a span and record that. It is not made the current one.
+
+        Args:
+            fields: belong to the span from then on.
+            level: of its two records.
+            parent: a span of this log, or of another process; None starts a new trace.
+        """
+        site = self._sites.get((level, target)) or self.site(level, target)
+        span = Span(self, site, name, fields, parent)
+        self._register(span)
+        if site.open:
+            self._write_start(span)
+        return span
+
+    def write_event(
+        self, site: Site, span: Span, message: str, fields: dict[str, Any], exception: BaseException | None
+    ) -> None:
+        """Record an event, if someone wants it. Loggers call this."""
+        if not site.open or (site.guard is not None and not site.guard(span)):
+            return
+        text = b"%b%b,%b" % (site.event, self.event_fields.encode(message, fields), span.text())
+        if exception is not None:
+            text = b'%b,"exception":%b' % (text, encode_exception(exception, self.secrets))
+        self.recorder.append(site, text + b"}", span, self.clock())
+        if self.armed:
+            self.wake(site, span)
+
+    def end_span(
+        self, span: Span, site: Site, status: str, exception: BaseException | None, began: int
+    ) -> None:
+        """Record that a span has ended, if someone wants it. `Span.end` calls this."""
+        if not site.open or (site.guard is not None and not site.guard(span)):
+            return
+        duration = max(0, self.monotonic() - began)
+        text = b'%b%b,"duration_ns":%d,"status":"%b"' % (site.end, span.text(), duration, status.encode())
+        if exception is not None and status != "cancelled":
+            text = b'%b,"exception":%b' % (text, encode_exception(exception, self.secrets))
+        self.recorder.append(site, text + b"}", span, self.clock())
+        if self.armed:
+            self.wake(site, span)
+
+    def add_secret(self, value: str) -> None:
+        """Redact a text wherever it stands, from now on; also in the spans that are open already."""
+        self.secrets.add_value(value)
+        for reference in list(self._spans.values()):
+            span = reference()
+            if span is not None:
+                span.forget_text()
+
+    def _write_start(self, span: Span) -> None:
+        site = span.site
+        if site.open and (site.guard is None or site.guard(span)):
+            self.recorder.append(site, span.start_text(), span, span.start_ns, True)
+            if self.armed:
+                self.wake(site, span)
+
+    def _register(self, span: Span) -> None:
+        self._spans[span.key] = weakref.ref(span)
+
+    def forget_span(self, key: int) -> None:
+        """Let go of a span that nothing holds any more. Its finaliser calls this, maybe in the midst of anything."""
+        self._spans.pop(key, None)
+
+    # ---- reading ----
+
+    @property
+    def first_seq(self) -> int:
+        """The number of the oldest record kept; `next_seq` when there is none."""
+        return self.recorder.first_seq
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next record gets."""
+        return self.recorder.next_seq
+
+    def subscribe(
+        self,
+        filter: Filter,
+        *,
+        actor: str | None = None,
+        after_seq: int | None = None,
+        backlog: int | None = None,
+        wake: Callable[[], None],
+    ) -> LogReader:
+        """Begin to read.
+
+        Args:
+            filter: what it wants to see; what the ring does not record is recorded from now on.
+            actor: only what this actor says, by its address.
+            after_seq: go on behind this record.
+            backlog: begin with the last so many that match. With neither: from now on.
+            wake: called from any thread when there is something new; must not block.
+
+        Raises:
+            ValueError: after_seq and backlog are both given, or one is negative.
+        """
+        if after_seq is not None and backlog is not None:
+            raise ValueError("after_seq and backlog exclude one another")
+        if (after_seq or 0) < 0 or (backlog or 0) < 0:
+            raise ValueError("after_seq and backlog are never negative")
+        end = self.recorder.next_seq
+        reader = LogReader(self, filter, actor, end, wake)
+        if after_seq is not None:
+            first = self.recorder.first_seq
+            # A number that was never given out comes from another host's log: it is not for us to wait until it comes.
+            reader.start_at(min(max(after_seq + 1, first), end), max(0, first - after_seq - 1))
+        elif backlog:
+            reader.start_at(self._last(reader, backlog, end), 0)
+        with self._wiring:
+            self._wants.readers.append(reader)
+            self.rewire()
+        self.arm(reader)
+        return reader
+
+    def _last(self, reader: LogReader, backlog: int, end: int) -> int:
+        seq = end
+        for _ in range(backlog):
+            found = self.recorder.backwards(seq, lambda entry: reader.wants(entry[1], entry[2]))
+            if found is None:
+                break
+            seq = found
+        return seq
+
+    def leave(self, reader: LogReader, linger: float) -> None:
+        """Let a reader go. `LogReader.close` calls this."""
+        self.disarm(reader)
+        with self._wiring:
+            self._wants.readers.remove(reader)
+            if linger > 0:
+                self._wants.add_linger(
+                    Linger(reader.filter, reader.actor, self.monotonic() + int(linger * 1e9))
+                )
+            self.rewire()
+
+    def arm(self, reader: LogReader) -> None:
+        """Wake a reader at the next record that it wants."""
+        self.armed.add(reader)
+
+    def disarm(self, reader: LogReader) -> None:
+        """Do not wake a reader."""
+        self.armed.discard(reader)
+
+    def wake(self, site: Site, span: Span) -> None:
+        """Wake the armed readers that want a record."""
+        for reader in tuple(self.armed):
+            if reader.wants(site, span):
+                try:
+                    self.armed.remove(reader)
+                except KeyError:
+                    # Another thread was quicker.
+                    continue
+                reader.wake()
+
+    def span_records(self, span_ids: Iterable[str]) -> list[bytes]:
+        """Return the start records of spans and of their ancestors, as far as kept: root first, each once.
+
+        Kept are spans that are still open, and those that a record in the ring speaks of. One whose start was never
+        recorded, for nobody wanted it, has `seq` 0.
+        """
+        timestamps = Timestamps()
+        lines: dict[int, bytes] = {}
+        for span_id in span_ids:
+            path: list[Span] = []
+            span = self._find(span_id)
+            while span is not None:
+                path.append(span)
+                span = span.parent
+            for each in reversed(path):
+                if each.key not in lines:
+                    stamp = timestamps.text(each.start_ns)
+                    lines[each.key] = b'{"seq":%d,"timestamp":"%b%b' % (
+                        each.start_seq,
+                        stamp,
+                        each.start_text(),
+                    )
+        return [*lines.values()]
+
+    def _find(self, span_id: str) -> Span | None:
+        try:
+            reference = self._spans.get(int(span_id, 16))
+        except ValueError:
+            return None
+        return None if reference is None else reference()
+
+    # ---- who wants what ----
+
+    @property
+    def record_filter(self) -> Filter:
+        """The ring's own filter."""
+        return self._wants.record
+
+    def set_record_filter(self, filter: Filter) -> None:
+        """Record something else from now on."""
+        with self._wiring:
+            self._wants.record = filter
+            self.rewire()
+
+    def wants(self, level: int, target: str) -> bool:
+        """Tell if someone wants records of this level and target."""
+        site = self._sites.get((level, target)) or self.site(level, target)
+        return site.open
+
+    def site(self, level: int, target: str) -> Site:
+        """Return the site of a level and target."""
+        site = self._sites.get((level, target))
+        if site is None:
+            with self._wiring:
+                site = self._sites.setdefault((level, target), Site(level, target))
+                self._judge(site)
+        return site
+
+    def rewire(self) -> None:
+        """Decide anew who wants what, and swap the loggers' methods. For a reader whose filter has changed."""
+        with self._wiring:
+            self._wants.expire(self.monotonic())
+            for site in self._sites.values():
+                self._judge(site)
+            for logger in self._loggers.values():
+                logger.swap()
+
+    def _judge(self, site: Site) -> None:
+        site.open, site.guard = self._wants.judge(site, self.monotonic, self.rewire)
+
+    # ---- sinks ----
+
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """The sinks that write this log."""
+        return self._sinks
+
+    def add_sink(self, sink: Sink) -> None:
+        """Let a sink write what is logged from now on."""
+        sink.attach(self)
+        self._sinks = (*self._sinks, sink)

@@ -1,0 +1,205 @@
+"""Loggers: a method for each level, which does nothing at all while nobody wants that level."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from inspector.tracing.spans import Span, current_span
+from protocol.records import DEBUG, ERROR, INFO, TRACE, WARN
+
+if TYPE_CHECKING:
+    from inspector.tracing.log import Log
+    from inspector.tracing.sites import Site
+
+__all__ = ("Emit", "Logger", "ModuleLogger", "get_logger", "log_closed", "log_opened")
+
+
+class Emit(Protocol):
+    """A logger's method for one level."""
+
+    def __call__(self, message: str, /, **fields: Any) -> None: ...
+
+
+def _nothing(message: str, /, **fields: Any) -> None:
+    """Stand in for a level that nobody wants."""
+
+
+class Logger:
+    """Writes events of one target into one log, in the current span of that log or else in the host's.
+
+    Made by `Log.logger`. The methods are attributes that the log swaps: hold the logger, not its methods.
+    """
+
+    __slots__ = ("_log", "_sites", "debug", "error", "info", "target", "trace", "warn")
+
+    trace: Emit
+    debug: Emit
+    info: Emit
+    warn: Emit
+    error: Emit
+
+    def __init__(self, log: Log, target: str, sites: tuple[Site, ...]) -> None:
+        self._log = log
+        self._sites = sites
+        self.target = target
+        self.swap()
+
+    def swap(self) -> None:
+        """Set each level's method by who wants it now."""
+        sites = self._sites
+        self.trace = _emitter(self._log, sites[TRACE])
+        self.debug = _emitter(self._log, sites[DEBUG])
+        self.info = _emitter(self._log, sites[INFO])
+        self.warn = _emitter(self._log, sites[WARN])
+        self.error = _emitter(self._log, sites[ERROR])
+
+    def enabled(self, level: int) -> bool:
+        """Tell if someone wants this level: what an event would say need not be found out for nobody."""
+        return self._sites[level].open
+
+    def exception(self, message: str, exception: BaseException, level: int = ERROR, /, **fields: Any) -> None:
+        """Write an event with an exception: its type, message, frames, causes and members."""
+        self._log.write_event(self._sites[level], self._span(), message, fields, exception)
+
+    def event(self, level: int, span: Span | None, message: str, /, **fields: Any) -> None:
+        """Write an event of any level, in a given span; None is the current one."""
+        self._log.write_event(self._sites[level], span or self._span(), message, fields, None)
+
+    def span(self, name: str, /, **fields: Any) -> Span:
+        """Start a span of level debug below the current one; use it as a context manager."""
+        return self._log.start_span(name, fields, target=self.target, parent=self._span())
+
+    def _span(self) -> Span:
+        span = current_span.get()
+        return span if span is not None and span.log is self._log else self._log.host_span
+
+    def __repr__(self) -> str:
+        return f"<Logger {self.target}>"
+
+
+def _emitter(log: Log, site: Site) -> Emit:
+    if not site.open:
+        return _nothing
+
+    # A closure, and the log's own write_event written out here: a bound method and one more call take a seventh of the
+    # time of the whole record.
+    current = current_span.get
+    encode_plain = log.event_fields.encode_plain
+    encode_any = log.event_fields.encode_any
+    append = log.recorder.append
+    clock = log.clock
+    armed = log.armed
+    head = site.event
+
+    def emit(message: str, /, **fields: Any) -> None:
+        span = current()
+        if span is None or span.log is not log:
+            span = log.host_span
+        if site.guard is not None and not site.guard(span):
+            return
+        text = encode_plain(message, fields) or encode_any(message, fields)
+        append(site, b"%b%b,%b}" % (head, text, span.text()), span, clock())
+        if armed:
+            log.wake(site, span)
+
+    return emit
+
+
+# Logs between their open() and close(), for events of modules' own loggers outside any span.
+_open: list[Log] = []
+
+
+def log_opened(log: Log) -> None:
+    """Let module loggers find a log."""
+    _open.append(log)
+
+
+def log_closed(log: Log) -> None:
+    """Take a log away from module loggers."""
+    if log in _open:
+        _open.remove(log)
+
+
+class ModuleLogger:
+    """A logger for a module's head, before there is any log: it looks for the log at each call.
+
+    It writes into the log of the current span. Outside any span it writes into the log that is open, if there is
+    exactly one; with none, or with several to choose from, nothing is written.
+    """
+
+    __slots__ = ("_found", "target")
+
+    def __init__(self, target: str) -> None:
+        self.target: Final = target
+        self._found: tuple[Log, Logger] | None = None
+
+    def find(self) -> Logger | None:
+        """Return the logger that writes for this one now."""
+        span = current_span.get()
+        if span is not None:
+            log = span.log
+        elif len(_open) == 1:
+            log = _open[0]
+        else:
+            return None
+        found = self._found
+        if found is None or found[0] is not log:
+            found = self._found = (log, log.logger(self.target))
+        return found[1]
+
+    def trace(self, message: str, /, **fields: Any) -> None:
+        """Write an event of level trace."""
+        if (logger := self.find()) is not None:
+            logger.trace(message, **fields)
+
+    def debug(self, message: str, /, **fields: Any) -> None:
+        """Write an event of level debug."""
+        if (logger := self.find()) is not None:
+            logger.debug(message, **fields)
+
+    def info(self, message: str, /, **fields: Any) -> None:
+        """Write an event of level info."""
+        if (logger := self.find()) is not None:
+            logger.info(message, **fields)
+
+    def warn(self, message: str, /, **fields: Any) -> None:
+        """Write an event of level warn."""
+        if (logger := self.find()) is not None:
+            logger.warn(message, **fields)
+
+    def error(self, message: str, /, **fields: Any) -> None:
+        """Write an event of level error."""
+        if (logger := self.find()) is not None:
+            logger.error(message, **fields)
+
+    def exception(self, message: str, exception: BaseException, level: int = ERROR, /, **fields: Any) -> None:
+        """Write an event with an exception."""
+        if (logger := self.find()) is not None:
+            logger.exception(message, exception, level, **fields)
+
+    def enabled(self, level: int) -> bool:
+        """Tell if someone wants this level."""
+        logger = self.find()
+        return logger is not None and logger.enabled(level)
+
+    def span(self, name: str, /, **fields: Any) -> Span:
+        """Start a span below the current one.
+
+        Raises:
+            LookupError: there is no log to write it into.
+        """
+        logger = self.find()
+        if logger is None:
+            raise LookupError("no span is current here, and there is not exactly one open log")
+        return logger.span(name, **fields)
+
+
+_module_loggers: dict[str, ModuleLogger] = {}
+
+
+def get_logger(target: str) -> ModuleLogger:
+    """Return the logger of a module, by its dotted name."""
+    logger = _module_loggers.get(target)
+    if logger is None:
+        logger = _module_loggers.setdefault(target, ModuleLogger(target))
+    return logger

@@ -1,0 +1,1 @@
+"""Places that a log is written to."""

@@ -1,0 +1,222 @@
+"""Spans: what a piece of work is called, and where its records find their ids."""
+
+from __future__ import annotations
+
+import contextlib
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+import orjson
+
+from inspector.tracing.exceptions import status_of
+from inspector.tracing.ids import SpanContext, format_traceparent, new_span_id, new_trace_id
+
+if TYPE_CHECKING:
+    from inspector.tracing.log import Log
+    from inspector.tracing.sites import Site
+
+__all__ = ("Span", "Status", "current_span")
+
+Status = Literal["ok", "error", "cancelled"]
+
+current_span: Final[ContextVar[Span | None]] = ContextVar("current_span", default=None)
+"""The span that the running code works in. Tasks and threads that are started inherit it."""
+
+
+class Span:
+    """One piece of work, from its start to its end.
+
+    Made by `Log.start_span` or `Logger.span`. As a context manager it is the current span inside the block, and ends
+    with it. Its fields belong to it from then on: they are written when first needed, so they must not be changed.
+
+    Attributes:
+        actor: the address of the actor whose work it is: its own field `actor`, else its parent's.
+        key: its id as an integer, by which its log finds it.
+        parent: the span above it in this process, None at a root and below a remote parent.
+        site: the target and level of its two records.
+        start_seq: the number of its start record, 0 while there is none.
+        start_ns: when it started, nanoseconds since 1970.
+    """
+
+    # An idle actor holds its span all its life: ids are integers, and the texts are made when a record needs them.
+    __slots__ = (
+        "__weakref__",
+        "_began",
+        "_ended",
+        "_parent_id",
+        "_text",
+        "_token",
+        "_trace",
+        "actor",
+        "ancestors_text",
+        "fields",
+        "key",
+        "log",
+        "name",
+        "parent",
+        "site",
+        "start_ns",
+        "start_seq",
+    )
+
+    actor: str | None
+    parent: Span | None
+    _parent_id: int
+    _token: Token[Span | None] | None
+
+    def __init__(
+        self,
+        log: Log,
+        site: Site,
+        name: str,
+        fields: dict[str, Any],
+        parent: Span | SpanContext | None,
+    ) -> None:
+        self.log = log
+        self.site = site
+        self.name = name
+        self.fields = fields
+        self.key = new_span_id()
+        if parent is None:
+            self.parent = None
+            self._trace = new_trace_id()
+            self._parent_id = 0
+            self.actor = fields.get("actor")
+        elif isinstance(parent, Span):
+            self.parent = parent
+            self._trace = parent._trace
+            self._parent_id = parent.key
+            self.actor = fields["actor"] if "actor" in fields else parent.actor
+        else:
+            self.parent = None
+            self._trace = int(parent.trace_id, 16)
+            self._parent_id = int(parent.span_id, 16)
+            self.actor = fields.get("actor")
+        self._text: bytes | None = None
+        self.ancestors_text: bytes | None = None
+        self._token = None
+        self._ended = False
+        self.start_seq = 0
+        self.start_ns = log.clock()
+        self._began = log.monotonic()
+
+    @property
+    def level(self) -> int:
+        """The level of its two records."""
+        return self.site.level
+
+    @property
+    def target(self) -> str:
+        """The target of its two records."""
+        return self.site.target
+
+    @property
+    def trace_id(self) -> str:
+        """The trace that it is part of, 32 hexadecimal digits."""
+        return f"{self._trace:032x}"
+
+    @property
+    def span_id(self) -> str:
+        """Its own id, 16 hexadecimal digits."""
+        return f"{self.key:016x}"
+
+    @property
+    def parent_id(self) -> str | None:
+        """Its parent's id, here or in another process; None at a root."""
+        return f"{self._parent_id:016x}" if self._parent_id else None
+
+    @property
+    def context(self) -> SpanContext:
+        """Its ids, to be handed to another process."""
+        return SpanContext(self.trace_id, self.span_id)
+
+    @property
+    def traceparent(self) -> str:
+        """Its ids as a W3C `traceparent`."""
+        return format_traceparent(self.context)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended. Records may still speak of it."""
+        return self._ended
+
+    def text(self) -> bytes:
+        """Return the part of a record that says which span it speaks of, from `"span":` to its last id."""
+        text = self._text
+        if text is None:
+            text = b'"span":%b,"trace_id":"%032x","span_id":"%016x"' % (
+                self.own_text(),
+                self._trace,
+                self.key,
+            )
+            if self._parent_id:
+                text = b'%b,"parent_id":"%016x"' % (text, self._parent_id)
+            self._text = text
+        return text
+
+    def own_text(self) -> bytes:
+        """Return its name and fields as a JSON object."""
+        encoder = self.log.span_fields
+        text = encoder.encode_plain(self.name, self.fields)
+        if text is None:
+            text = encoder.encode_any(self.name, self.fields)
+            # The ring keeps spans alive: what it holds by them is bounded only if they hold what was written, and not
+            # the objects that it was written from.
+            fields = orjson.loads(text)
+            del fields["name"]
+            self.fields = fields
+        return text
+
+    def start_text(self) -> bytes:
+        """Return its start record, from the quote that closes the time on."""
+        return b"%b%b}" % (self.site.start, self.text())
+
+    def restart(self) -> None:
+        """Let it begin now, and not when it was made."""
+        self.start_ns = self.log.clock()
+        self._began = self.log.monotonic()
+
+    def forget_text(self) -> None:
+        """Let go of the texts made for its records; they are made again when needed. For spans that idle."""
+        self._text = None
+        self.ancestors_text = None
+
+    def end(self, status: Status | None = None, exception: BaseException | None = None) -> None:
+        """End it, once: a second call does nothing.
+
+        Args:
+            status: how the work came out; by default what the exception says (`cancelled` for trio's Cancelled).
+            exception: what ended it, to be written with the record unless it was a cancellation.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        self.log.end_span(self, self.site, status or status_of(exception), exception, self._began)
+        # It lives on while the ring speaks of it; its texts need not.
+        self._text = None
+        self.ancestors_text = None
+
+    def __enter__(self) -> Self:
+        self._token = current_span.set(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        token, self._token = self._token, None
+        if token is not None:
+            # An asynchronous generator may leave the block in another context than it entered it: a token is not good
+            # there, and what is current there is that context's own affair.
+            with contextlib.suppress(ValueError):
+                current_span.reset(token)
+        self.end(None, exception)
+
+    def __del__(self) -> None:
+        self.log.forget_span(self.key)
+
+    def __repr__(self) -> str:
+        return f"<Span {self.name} {self.span_id}>"

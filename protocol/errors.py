@@ -2,13 +2,13 @@
 
     Exception
     ├── InspectorError            a typed error that crosses the wire: group, code, message, metadata
-    │   └── BadMessage            a frame or a field of it that breaks the contract; tells whether it was malformed
+    │   └── BadMessage            a frame or a field that breaks the contract; tells whether it was malformed
     ├── LocalProtocolError        our own side used a session wrongly; a bug here
     ├── RemoteProtocolError       the peer broke the contract; the connection is of no use any more
     └── AddressError              a text that is no address (a ValueError too)
 
-``TABLE`` holds what can be said over the wire. docs/errors.md and docs/errors/*.json are written from it and a test
-keeps them equal.
+``TABLE`` holds what can be said over the wire. docs/errors.md and docs/errors/*.json are written from it and
+a test keeps them equal.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ _ROWS = (
         "bad_message",
         "The frame does not decode strictly, or a field of the message has a wrong type or is missing.",
         "caller",
-        "Send one map a frame that fits the protocol's description. The connection goes on; 32 malformed frames in a"
-        " row end it with 1008.",
+        "Send one map a frame that fits the protocol's description. The connection goes on; 32 malformed"
+        " frames in a row end it with 1008.",
         {"field": "path of the field that does not fit, where one is known"},
     ),
     ErrorInfo(
@@ -125,7 +125,8 @@ _ROWS = (
     ErrorInfo(
         "actor",
         "action_timed_out",
-        "The deadline passed before the action ended, waiting in the mailbox included. What ran was cancelled.",
+        "The deadline passed before the action ended, waiting in the mailbox included. What ran was"
+        " cancelled.",
         "actor",
         "Ask for more time (`timeout_ms`), or look with the inspector at what it waits for.",
         {"timeout_ms": "the time it had"},
@@ -175,12 +176,13 @@ _ROWS = (
         "What the action returned, or the actor's state, has no form on the wire. The action has run.",
         "actor",
         "Return plain values, dataclasses or msgspec Structs.",
-        {"type": "the type at fault"},
+        {"type": "the type at fault, where one is known; of what is cyclic or too deep none is"},
     ),
     ErrorInfo(
         "actor",
         "result_too_large",
-        "What the action returned, or the actor's state, is larger than one frame may be. The action has run.",
+        "What the action returned, or the actor's state, is larger than one frame may be. The action has"
+        " run.",
         "actor",
         "Return less, or by pages.",
         {"size": "bytes it would take", "limit": "bytes that one frame may have"},
@@ -228,8 +230,9 @@ class BadMessage(InspectorError):
     Args:
         message: what does not fit, for people.
         rid: the request's id where the frame has one that fits.
-        malformed: the frame does not decode, is of the other kind, or has no usable `type` or `id`; such frames are
-            counted, 32 in a row end the connection. Otherwise a field of a well-formed message is wrong.
+        malformed: the frame does not decode, is of the other kind, or has no usable `type` or `id`; such
+            frames are counted, 32 in a row end the connection. Otherwise a field of a well-formed message is
+            wrong.
         field: path of that field.
     """
 

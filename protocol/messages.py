@@ -3,8 +3,8 @@
 A field that may be absent on the wire is ``UNSET`` when it is; ``None`` is the wire's null. Times are Unix
 milliseconds, addresses are ``name/key/key…`` (protocol/addresses.py), ids of actors are opaque.
 
-``TO_HOST`` and ``TO_CLIENT`` map the value of a message's `type` key to its class: the one place that says who sends
-what.
+``TO_HOST`` and ``TO_CLIENT`` map the value of a message's `type` key to its class: the one place that says
+who sends what.
 """
 
 from __future__ import annotations
@@ -39,20 +39,27 @@ __all__ = (
     "PatchOp",
     "Push",
     "Request",
+    "RequestId",
     "Response",
     "Rpc",
     "RpcsListRequest",
     "RpcsListResponse",
+    "SpanId",
     "SpansRequest",
     "SpansResponse",
     "StateRequest",
     "StateResponse",
     "StateUpdated",
+    "Uint",
     "Unsubscribe",
     "UnsubscribeResponse",
 )
 
-Uint: TypeAlias = Annotated[int, Meta(ge=0)]
+# An id may be any unsigned integer of 64 bits; the dialects see to that.
+RequestId: TypeAlias = Annotated[int, Meta(ge=0)]
+# Signed 64 bits for every other number: no size, time or position can overflow what it is handed to.
+Uint: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+SpanId: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
 ActorStatus: TypeAlias = Literal["idle", "starting", "running", "restarting", "stopping", "stopped", "failed"]
 
 
@@ -63,19 +70,19 @@ class Message(Struct, tag_field="type", tag=True, kw_only=True):
 class Request(Message, kw_only=True):
     """A message to the host that is answered once, by its response or an `Error` with its id."""
 
-    id: Uint
+    id: RequestId
 
 
 class Response(Message, kw_only=True):
     """The answer to the request `rid`."""
 
-    rid: Uint
+    rid: RequestId
 
 
 class Push(Message, kw_only=True):
     """What a subscription brings; `sub` is the id of the request that opened it."""
 
-    sub: Uint
+    sub: RequestId
 
 
 # ---- the host speaks first ----
@@ -119,7 +126,7 @@ class Init(Message, kw_only=True):
 
 
 class ActorsRequest(Request, kw_only=True):
-    """List the actors whose address starts with `prefix`, `limit` a page; with `subscribe`, hear of changes too."""
+    """List the actors whose address starts with `prefix`, `limit` a page; with `subscribe` watch them."""
 
     subscribe: bool | UnsetType = UNSET
     prefix: str | UnsetType = UNSET
@@ -136,7 +143,7 @@ class Failure(Struct):
 
 
 class ActorInfo(Struct):
-    """An actor's row: `mailbox` messages wait, `running` actions are under way; totals since the host started."""
+    """An actor's row: `mailbox` messages wait, `running` actions are under way; the rest are totals."""
 
     actor: str
     id: str
@@ -215,6 +222,10 @@ class StateUpdated(Push, kw_only=True):
     patch: list[PatchOp] | UnsetType = UNSET
     cause: Cause | UnsetType = UNSET
 
+    def __post_init__(self) -> None:
+        if (self.state is UNSET) == (self.patch is UNSET):
+            raise ValueError("either `state` or `patch` is wanted")
+
 
 # ---- actions ----
 
@@ -226,7 +237,7 @@ class RpcsListRequest(Request, kw_only=True):
 
 
 class Rpc(Struct):
-    """An action: `args` and `returns` are JSON Schemas, `args` of an object with the parameters as properties."""
+    """An action: `args` and `returns` are JSON Schemas, `args` of an object with a property a parameter."""
 
     name: str
     args: dict[str, Any]
@@ -244,7 +255,7 @@ class RpcsListResponse(Response, kw_only=True):
 
 
 class ActionRequest(Request, kw_only=True):
-    """Run an action with `args` by position or by name, within `timeout_ms`, under the caller's W3C `traceparent`."""
+    """Run an action with `args` by position or by name, within `timeout_ms`, under a W3C `traceparent`."""
 
     actor: str
     name: str
@@ -265,7 +276,7 @@ class ActionResponse(Response, kw_only=True):
 class ActionCancel(Request, kw_only=True):
     """Cancel the action that the request `action` of this connection asked for."""
 
-    action: Uint
+    action: RequestId
 
 
 class ActionCancelResponse(Response, kw_only=True):
@@ -280,14 +291,18 @@ class ActionCancelResponse(Response, kw_only=True):
 class LogsSubscribe(Request, kw_only=True):
     """Stream the records that pass `filter`, of one actor or of all.
 
-    With `after_seq` go on behind that record, with `backlog` begin with the last so many that match, with neither begin
-    with what comes from now on; never both.
+    With `after_seq` go on behind that record, with `backlog` begin with the last so many that match, with
+    neither begin with what comes from now on; never both.
     """
 
     filter: str
     actor: str | UnsetType = UNSET
     after_seq: Uint | UnsetType = UNSET
     backlog: Uint | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.after_seq is not UNSET and self.backlog is not UNSET:
+            raise ValueError("`after_seq` and `backlog` exclude each other")
 
 
 class LogsSubscribeResponse(Response, kw_only=True):
@@ -298,9 +313,10 @@ class LogsSubscribeResponse(Response, kw_only=True):
 
 
 class LogBatch(Push, kw_only=True):
-    """All that matched from `first_seq` up to `next_seq`, but for `dropped` records that this reader was too slow for.
+    """All that matched from `first_seq` up to `next_seq`, but for `dropped` ones: this reader was too slow.
 
-    `lines` holds the host's own JSON lines, joined by newlines, with none at the end; batches join without holes.
+    `lines` holds the host's own JSON lines, joined by newlines, with none at the end; batches join without
+    holes.
     """
 
     first_seq: Uint
@@ -312,7 +328,7 @@ class LogBatch(Push, kw_only=True):
 class SpansRequest(Request, kw_only=True):
     """Ask for the start records of spans and of their ancestors."""
 
-    spans: list[str]
+    spans: list[SpanId]
 
 
 class SpansResponse(Response, kw_only=True):
@@ -327,7 +343,7 @@ class SpansResponse(Response, kw_only=True):
 class Unsubscribe(Request, kw_only=True):
     """End the subscription `sub`."""
 
-    sub: Uint
+    sub: RequestId
 
 
 class UnsubscribeResponse(Response, kw_only=True):
@@ -335,9 +351,9 @@ class UnsubscribeResponse(Response, kw_only=True):
 
 
 class Error(Message, kw_only=True):
-    """The answer to the request `rid`, or to a frame that had no id (null). protocol/errors.py has the table."""
+    """The answer to the request `rid`, or to a frame without id (null). protocol/errors.py has the table."""
 
-    rid: Uint | None
+    rid: RequestId | None
     group: str
     code: str
     message: str

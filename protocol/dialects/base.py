@@ -1,23 +1,33 @@
-"""What every dialect does the same way: from a decoded map to a typed message, and the bounds that hold for all."""
+"""What every dialect does the same way: from a decoded map to a typed message, and the bounds for all."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias
+import re
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
 from protocol.errors import BadMessage, InspectorError
-from protocol.messages import TO_CLIENT, TO_HOST, Message, Request
+from protocol.messages import TO_CLIENT, TO_HOST, LogBatch, Message, Request, SpansResponse
 
-__all__ = ("MAX_DEPTH", "MAX_UINT", "Dialect", "Frame", "to_client", "to_host")
+__all__ = ("MAX_DEPTH", "MAX_DEPTH_TO_CLIENT", "MAX_UINT", "Dialect", "Frame", "to_client", "to_host")
 
 Frame: TypeAlias = bytes | str
 """A websocket message: bytes of a binary one, text of a text one."""
 
 MAX_DEPTH = 64
-"""Containers inside one another in a frame, the message's own map counted."""
+"""Containers inside one another in a frame to the host, the message's own map counted."""
+MAX_DEPTH_TO_CLIENT = 256
+"""The same in a frame to a client. Decoders of many languages give up at 400 or 500."""
 MAX_UINT = 2**64 - 1
 """The greatest number that a CBOR unsigned integer holds (RFC 8949, section 3.1)."""
+
+
+# msgspec would read a text there as base64.
+_WITH_BYTES: Final = frozenset({LogBatch, SpansResponse})
+# Where msgspec says that a value does not fit: "… - at `$.host.pid`", of a key "… - at `key` in `$.args`".
+_PATH: Final = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`\Z")
+_MISSING: Final = re.compile(r"Object missing required field `(\w+)`")
 
 
 class Dialect(Protocol):
@@ -88,6 +98,8 @@ def to_client(decoded: object) -> Message | None:
     cls = TO_CLIENT.get(kind)
     if cls is None:
         return None
+    if cls in _WITH_BYTES and type(decoded.get("lines")) is not bytes:
+        raise BadMessage(f"{cls.__name__}: `lines` wants bytes", malformed=False, field="lines")
     message: Message = _convert(decoded, cls, None)
     return message
 
@@ -96,11 +108,15 @@ def _convert(decoded: dict[Any, Any], cls: type[Message], rid: int | None) -> An
     try:
         return msgspec.convert(decoded, cls)
     except msgspec.ValidationError as exc:
-        path = str(exc).partition(" - at ")[2]
-        field = path.strip("`").removeprefix("$.") or None
-        raise BadMessage(f"{cls.__name__}: {str(exc)[:200]}", rid=rid, malformed=False, field=field) from None
-    except RecursionError:
-        raise BadMessage(f"{cls.__name__}: nested too deeply", rid=rid, malformed=False) from None
+        text = str(exc)
+        raise BadMessage(f"{cls.__name__}: {text[:200]}", rid=rid, malformed=False, field=_field(text)) from None
+
+
+def _field(text: str) -> str | None:
+    match = _PATH.search(text)
+    path = match[1] if match else ""
+    missing = _MISSING.match(text)
+    return ".".join(filter(None, (path, missing and missing[1]))) or None
 
 
 def _kind(value: object) -> str:

@@ -1,8 +1,11 @@
 """``inspector.cbor.v1``: one binary frame, one CBOR map (RFC 8949).
 
-Decoding is strict: no trailing byte, no duplicate key, no tag but 0 to 3, no `undefined` nor any other simple value, no
-map key that is neither text nor bytes (numbers can be chosen to collide), at most `MAX_DEPTH` containers deep. Shared
-references are tags too, so there is no cycle.
+Decoding is strict: no trailing byte, no duplicate key, no tag but 0 to 3, no `undefined` nor any other simple
+value, no map key that is neither text nor bytes (numbers can be chosen to collide), at most `MAX_DEPTH`
+containers deep. Shared references are tags too, so there is no cycle.
+
+Nothing deeper than the other side reads is written either: cbor2 has no bound of its own when it encodes and
+ends the process at some thousands.
 """
 
 from __future__ import annotations
@@ -10,31 +13,32 @@ from __future__ import annotations
 import datetime
 import re
 import secrets
+from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 import cbor2
 import msgspec
 
-from protocol.dialects.base import MAX_DEPTH, Frame, to_client, to_host
+from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT, Frame, to_client, to_host
 from protocol.errors import BadMessage, InspectorError
 from protocol.messages import Message, Request
 
 __all__ = ("CBOR", "CborDialect", "dump_value", "load_value")
 
-# cbor2 says nothing of bytes behind the first item. Wrapped into an array whose second element nobody outside this
-# process can know, a frame with too many or too few bytes can't come out as two elements that end in it.
+# cbor2 says nothing of bytes behind the first item. Wrapped into an array whose second element nobody outside
+# this process can know, a frame with too many or too few bytes can't come out as two elements that end in it.
 _HEAD: Final = b"\x82"
 _SENTINEL: Final = secrets.token_bytes(16)
 _TAIL: Final = b"\x50" + _SENTINEL
 
-# The first bytes of simple values and `undefined`; cbor2 has no switch against them. Most frames have none of these
-# bytes, so the walk that looks for the values themselves is rarely taken.
+# The first bytes of simple values and `undefined`; cbor2 has no switch against them. Most frames have none of
+# these bytes, so the walk that looks for the values themselves is rarely taken.
 _SIMPLE: Final = re.compile(rb"[\xe0-\xf3\xf7\xf8]")
 
 _DECODED_TAGS: Final = (4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799)
-# An action may return what is nested deeper than a request may be: what a host can write a client must read.
-_HOST_DEPTH: Final = 1000
-_KEPT: Final = (bytes, bytearray, datetime.datetime)
+_BYTES: Final = (bytes, bytearray)
+_KEPT: Final = (*_BYTES, datetime.datetime)
+_CONTAINERS: Final = frozenset((dict, list, tuple))
 
 
 def _refuse_tag(*_: object) -> NoReturn:
@@ -51,7 +55,7 @@ class CborDialect:
 
     def encode(self, message: Message) -> bytes:
         """Write a message as one frame."""
-        return dump_value(message)
+        return dump_value(message, max_depth=MAX_DEPTH if isinstance(message, Request) else MAX_DEPTH_TO_CLIENT)
 
     def decode_to_host(self, frame: Frame) -> Request:
         """Read a client's frame."""
@@ -69,23 +73,37 @@ class CborDialect:
 CBOR: Final = CborDialect()
 
 
-def dump_value(value: Any) -> bytes:
-    """Encode any value that msgspec or cbor2 knows: Structs and dataclasses as maps, sets as arrays, times as tag 0.
+def dump_value(value: Any, *, max_depth: int = MAX_DEPTH_TO_CLIENT) -> bytes:
+    """Encode a value that msgspec or cbor2 knows: Structs as maps, sets as arrays, times as tag 0.
 
     Raises:
-        InspectorError: ``actor.unserializable``.
+        InspectorError: ``actor.unserializable``, also for more than `max_depth` containers inside one
+            another.
     """
+    # A value is the actor's own: its code (a zone's offset) may raise anything, which is the value's fault.
     try:
-        return cbor2.dumps(msgspec.to_builtins(value, builtin_types=_KEPT))
+        plain = msgspec.to_builtins(value, builtin_types=_KEPT)
+        # Most messages hold no container; they are seen through without a loop.
+        flat = type(plain) is dict and _CONTAINERS.isdisjoint(map(type, plain.values()))
+        if not flat and not _fits((plain,), max_depth):
+            raise RecursionError(f"more than {max_depth} containers inside one another")
+        return cbor2.dumps(plain)
     except cbor2.CBOREncodeError:
         # A time without a zone has no tag; as text, below, it keeps all that it says.
         pass
-    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+    except Exception as exc:
         raise _unserializable(exc) from exc
     try:
-        return cbor2.dumps(msgspec.to_builtins(value, builtin_types=(bytes, bytearray)))
-    except (TypeError, ValueError, OverflowError, RecursionError, cbor2.CBOREncodeError) as exc:
+        return cbor2.dumps(msgspec.to_builtins(value, builtin_types=_BYTES))
+    except Exception as exc:
         raise _unserializable(exc) from exc
+
+
+def _fits(container: Any, below: int) -> bool:
+    for item in container.values() if type(container) is dict else container:
+        if type(item) in _CONTAINERS and not (below and _fits(item, below - 1)):
+            return False
+    return True
 
 
 def load_value(data: bytes, *, trusted: bool = False) -> Any:
@@ -93,7 +111,7 @@ def load_value(data: bytes, *, trusted: bool = False) -> Any:
 
     Args:
         data: the item, all of it.
-        trusted: the item is a host's own: any map key, and nested as deeply as a host can write.
+        trusted: the item is a host's own: any map key, and nested as deeply as a host may write.
 
     Raises:
         BadMessage: it breaks one of the rules at the head of this module.
@@ -103,7 +121,8 @@ def load_value(data: bytes, *, trusted: bool = False) -> Any:
             _HEAD + data + _TAIL,
             tag_hook=_refuse_tag,
             semantic_decoders=_SEMANTIC,
-            max_depth=_HOST_DEPTH if trusted else MAX_DEPTH + 1,
+            # The wrapping is not counted.
+            max_depth=MAX_DEPTH_TO_CLIENT if trusted else MAX_DEPTH,
             allow_duplicate_keys=False,
             strict_hashable_types=not trusted,
         )
@@ -125,7 +144,8 @@ def _refuse_simple(value: object) -> None:
         item = stack.pop()
         if item is cbor2.undefined or isinstance(item, cbor2.CBORSimpleValue):
             raise BadMessage("the frame holds `undefined` or another simple value that this protocol does not use")
-        if isinstance(item, dict):
+        # A map that is a key comes as another kind of mapping.
+        if isinstance(item, Mapping):
             stack.extend(item.keys())
             stack.extend(item.values())
         elif isinstance(item, (list, tuple)):
@@ -140,11 +160,16 @@ def _reason(exc: BaseException) -> str:
 
 
 def _unserializable(exc: Exception) -> InspectorError:
+    kind = _type_at_fault(exc)
     return InspectorError(
-        "actor.unserializable", f"a value has no form on the wire: {str(exc)[:200]}", {"type": _type_at_fault(exc)}
+        "actor.unserializable",
+        f"a value has no form on the wire: {str(exc)[:200]}",
+        None if kind is None else {"type": kind},
     )
 
 
-def _type_at_fault(exc: Exception) -> str:
-    match = re.search(r"type ([\w.<>]+)", str(exc))
-    return match[1] if match else type(exc).__name__
+def _type_at_fault(exc: Exception) -> str | None:
+    if isinstance(exc, UnicodeEncodeError):
+        return "str"
+    match = re.search(r"(?:objects of type |cannot encode type <class ')([\w.<>]+)", str(exc))
+    return match[1] if match else None

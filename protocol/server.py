@@ -1,12 +1,15 @@
-"""The host's side of one connection, without I/O: frames in, typed requests out; typed answers in, frames out.
+"""The host's side of one connection, without I/O: frames to typed requests, typed answers to frames.
 
-A session knows which ids are still waiting and which subscriptions are open, and nothing of sockets, actors or logs, so
-that any carrier can feed it.
+A session knows which ids are still waiting and which subscriptions are open, and nothing of sockets, actors
+or logs, so that any carrier can feed it.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
+
+from msgspec import UNSET
 
 from protocol.dialects.base import Dialect, Frame
 from protocol.errors import BadMessage, InspectorError, LocalProtocolError
@@ -76,7 +79,8 @@ class ServerSession:
             return error_message(
                 rid,
                 InspectorError(
-                    "inspector.id_in_use", f"the id {rid} is that of a request still waiting or of an open subscription"
+                    "inspector.id_in_use",
+                    f"the id {rid} is that of a request still waiting or of an open subscription",
                 ),
             )
         self._waiting.add(rid)
@@ -86,7 +90,7 @@ class ServerSession:
         """Write the answer to a request that waits.
 
         Raises:
-            InspectorError: ``actor.unserializable`` or ``actor.result_too_large``; the request waits on, for `refuse`.
+            InspectorError: ``actor.unserializable`` or ``actor.result_too_large``; the request still waits.
             LocalProtocolError: no request of that id waits.
         """
         frame = self._encode(response)
@@ -94,23 +98,30 @@ class ServerSession:
         return frame
 
     def refuse(self, rid: int, error: InspectorError) -> Frame:
-        """Write an error as the answer to a request that waits.
+        """Write an error as the answer to a request that waits. A subscription that it opened is none.
 
         Raises:
             LocalProtocolError: no request of that id waits.
         """
         self._answered(rid)
+        self._open.discard(rid)
         return self.error(rid, error)
 
     def error(self, rid: int | None, error: InspectorError) -> Frame:
-        """Write an error that answers no waiting request; metadata that has no form on the wire is left out."""
+        """Write an error that answers no waiting request.
+
+        What an exception says may be of any length and hold what has no form on the wire (a file name that is
+        no UTF-8); so may metadata. The error is told nevertheless, with the text cut and mended, then without
+        metadata.
+        """
         message = error_message(rid, error)
-        try:
+        with suppress(InspectorError):
             return self._encode(message)
-        except InspectorError:
-            return self._dialect.encode(
-                Error(rid=rid, group=error.group, code=error.code, message=error.message[:1000])
-            )
+        message.message = error.message[:1000].encode("utf-8", "replace").decode()
+        with suppress(InspectorError):
+            return self._encode(message)
+        message.metadata = UNSET
+        return self._dialect.encode(message)
 
     def open_subscription(self, sub: int) -> None:
         """Note that the request `sub`, which still waits, opens a subscription."""
@@ -123,7 +134,9 @@ class ServerSession:
             InspectorError: ``inspector.unknown_subscription``.
         """
         if sub not in self._open:
-            raise InspectorError("inspector.unknown_subscription", f"no subscription {sub} is open on this connection")
+            raise InspectorError(
+                "inspector.unknown_subscription", f"no subscription {sub} is open on this connection"
+            )
         self._open.remove(sub)
 
     def push(self, push: Push) -> Frame:

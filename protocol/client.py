@@ -12,9 +12,54 @@ from dataclasses import dataclass
 
 from protocol.dialects.base import Dialect, Frame
 from protocol.errors import BadMessage, InspectorError, LocalProtocolError, RemoteProtocolError
-from protocol.messages import Error, Init, LogsSubscribe, Message, Push, Request, Response, Unsubscribe
+from protocol.messages import (
+    ActionCancel,
+    ActionCancelResponse,
+    ActionRequest,
+    ActionResponse,
+    ActorsRequest,
+    ActorsResponse,
+    ActorsUpdated,
+    Error,
+    Init,
+    LogBatch,
+    LogsSubscribe,
+    LogsSubscribeResponse,
+    Message,
+    Push,
+    Request,
+    Response,
+    RpcsListRequest,
+    RpcsListResponse,
+    SpansRequest,
+    SpansResponse,
+    StateRequest,
+    StateResponse,
+    StateUpdated,
+    Unsubscribe,
+    UnsubscribeResponse,
+)
 
-__all__ = ("Answer", "ClientSession", "Event", "HostHello", "Pushed", "Refusal")
+__all__ = ("PUSH_TO", "RESPONSE_TO", "Answer", "ClientSession", "Event", "HostHello", "Pushed", "Refusal")
+
+RESPONSE_TO: dict[type[Request], type[Response]] = {
+    ActorsRequest: ActorsResponse,
+    StateRequest: StateResponse,
+    RpcsListRequest: RpcsListResponse,
+    ActionRequest: ActionResponse,
+    ActionCancel: ActionCancelResponse,
+    LogsSubscribe: LogsSubscribeResponse,
+    SpansRequest: SpansResponse,
+    Unsubscribe: UnsubscribeResponse,
+}
+"""What a request is answered with, unless by an Error."""
+
+PUSH_TO: dict[type[Request], type[Push]] = {
+    ActorsRequest: ActorsUpdated,
+    StateRequest: StateUpdated,
+    LogsSubscribe: LogBatch,
+}
+"""What a request brings when it opens a subscription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +79,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An error: a request's answer, the end of a subscription, or, without a request, of a frame that had no id."""
+    """An error: a request's answer, the end of a subscription, or, without a request, that of a bad frame."""
 
     request: Request | None
     error: InspectorError
@@ -77,20 +122,28 @@ class ClientSession:
 
         Raises:
             InspectorError: ``actor.unserializable``, an argument has no form on the wire.
+            BadMessage: the frame is larger than the host takes, which would end the connection.
             LocalProtocolError: its id is in use.
         """
         if request.id in self._waiting or request.id in self._open:
             raise LocalProtocolError(f"the id {request.id} is in use")
         frame = self._dialect.encode(request)
+        if self.init is not None and len(frame) > self.init.limits.max_frame:
+            raise BadMessage(
+                f"{len(frame)} bytes don't fit into a frame of at most {self.init.limits.max_frame}",
+                rid=request.id,
+                malformed=False,
+            )
         self._last_id = max(self._last_id, request.id)
         self._waiting[request.id] = request
         return frame
 
     def receive(self, frame: Frame) -> Event | None:
-        """Read a frame; None for what is of no use: an unknown type, an answer or a push that nobody waits for.
+        """Read a frame; None for what is of no use: an unknown type, what nobody waits for.
 
         Raises:
-            RemoteProtocolError: the frame breaks the contract, or Init was not the first or came twice.
+            RemoteProtocolError: the frame breaks the contract, Init was not the first or came twice, or a
+                response or a push is not of the kind that the request brings.
         """
         try:
             message = self._dialect.decode_to_client(frame)
@@ -108,11 +161,17 @@ class ClientSession:
     def _dispatch(self, message: Message | None) -> Event | None:
         if isinstance(message, Push):
             opened = self._open.get(message.sub)
-            return None if opened is None else Pushed(opened, message)
+            if opened is None:
+                return None
+            if type(message) is not PUSH_TO.get(type(opened)):
+                raise _wrong_kind(opened, message)
+            return Pushed(opened, message)
         if isinstance(message, Response):
             request = self._waiting.pop(message.rid, None)
             if request is None:
                 return None
+            if type(message) is not RESPONSE_TO.get(type(request)):
+                raise _wrong_kind(request, message)
             if isinstance(request, Unsubscribe):
                 self._open.pop(request.sub, None)
             elif isinstance(request, LogsSubscribe) or getattr(request, "subscribe", False) is True:
@@ -126,3 +185,7 @@ class ClientSession:
             request = self._waiting.pop(message.rid, None) or self._open.pop(message.rid, None)
             return None if request is None else Refusal(request, error)
         return None
+
+
+def _wrong_kind(request: Request, message: Message) -> RemoteProtocolError:
+    return RemoteProtocolError(f"the host sent {type(message).__name__} for {type(request).__name__}")

@@ -1,8 +1,8 @@
 """Who may open a connection: the rules for a websocket handshake and the few plain HTTP answers, without I/O.
 
-Refusals come in this order, the first that holds: Host (400, 403), Origin (403), token (401), path (404), subprotocol
-(400). Host is checked against DNS rebinding, Origin against pages in a browser; a token is always wanted, /health
-excepted.
+Refusals come in this order, the first that holds: Host (400, 403), Origin (403), token (401), path (404),
+subprotocol (400). Host is checked against DNS rebinding, Origin against pages in a browser; a token is always
+wanted, /health excepted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hmac
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -32,20 +31,28 @@ TOKEN_PATTERN: Final = re.compile(r"[A-Za-z0-9._~-]+")
 """A token must fit an HTTP header and a subprotocol (RFC 7230, section 3.2.6) without quoting."""
 
 _TOKEN_SUBPROTOCOL: Final = "inspector_token."
+# Of the names that RFC 3986 allows those that a resolver knows. A URL parser would take too much for a host.
+_HOST: Final = re.compile(
+    r"(?:\[(?P<literal>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{0,5}))?", re.ASCII
+)
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
     """What a host lets in.
 
-    `hosts` are names and addresses that may stand in the Host header, `origins` those that a browser's page may have,
-    `subprotocols` the dialects spoken, the preferred first.
+    `hosts` are names and addresses that may stand in the Host header, `origins` those that a browser's page
+    may have, `subprotocols` the dialects spoken, the preferred first.
     """
 
     token: str
     subprotocols: tuple[str, ...]
     hosts: frozenset[str] = _LOOPBACK
     origins: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        # An empty token would open the door to everybody.
+        check_token(self.token)
 
 
 class Accept(msgspec.Struct, frozen=True):
@@ -72,7 +79,8 @@ def check_token(token: str) -> str:
     """Return `token` if it is one that every way of sending it can carry.
 
     Raises:
-        ValueError: it is empty or has another character than ``A-Z a-z 0-9 . _ ~ -``. The text never holds the token.
+        ValueError: it is empty or has another character than ``A-Z a-z 0-9 . _ ~ -``. The text never holds
+            the token.
     """
     if not TOKEN_PATTERN.fullmatch(token):
         raise ValueError("a token is one or more of A-Z a-z 0-9 . _ ~ -")
@@ -80,13 +88,14 @@ def check_token(token: str) -> str:
 
 
 def host_name(value: str) -> str | None:
-    """Read the name or address out of a Host header, without its port; None if there is none."""
-    try:
-        parts = urlsplit("//" + value)
-        # Reading the port checks it.
-        return parts.hostname if not (parts.username or parts.path or parts.query or parts.port == 0) else None
-    except ValueError:
+    """Read the name or address out of a Host header, in lower case, without port and brackets.
+
+    None if it is no host with or without a port (RFC 9110, section 7.2).
+    """
+    match = _HOST.fullmatch(value)
+    if match is None or (match["port"] and not 0 < int(match["port"]) < 65536):
         return None
+    return (match["literal"] or match["name"]).lower()
 
 
 def check_handshake(target: str, headers: Iterable[tuple[str, str]], door: Door) -> Accept | Answer | Refuse:
@@ -98,11 +107,14 @@ def check_handshake(target: str, headers: Iterable[tuple[str, str]], door: Door)
         return refusal
     if path == "/health":
         return Answer("health")
-    offered = [item.strip() for value in fields.get("sec-websocket-protocol", ()) for item in value.split(",")]
+    offered = [
+        item.strip() for value in fields.get("sec-websocket-protocol", ()) for item in value.split(",")
+    ]
     if not _has_token(fields, offered, door.token):
         return Refuse(
             401,
-            "A token is wanted: Authorization: Bearer TOKEN, or a subprotocol inspector_token.TOKEN beside another.\n",
+            "A token is wanted: Authorization: Bearer TOKEN, or a subprotocol inspector_token.TOKEN beside"
+            " another.\n",
             {"WWW-Authenticate": 'Bearer realm="inspector"'},
         )
     if path == "/metadata":
@@ -113,7 +125,9 @@ def check_handshake(target: str, headers: Iterable[tuple[str, str]], door: Door)
         if subprotocol in offered:
             return Accept(subprotocol)
     if "upgrade" not in fields:
-        return Refuse(426, "This is a websocket; connect with a websocket client.\n", {"Upgrade": "websocket"})
+        return Refuse(
+            426, "This is a websocket; connect with a websocket client.\n", {"Upgrade": "websocket"}
+        )
     return Refuse(400, "Offer one of these subprotocols: " + ", ".join(door.subprotocols) + "\n")
 
 
@@ -146,6 +160,8 @@ def _check_origin(fields: Mapping[str, list[str]], door: Door) -> Refuse | None:
 def _has_token(fields: Mapping[str, list[str]], offered: list[str], token: str) -> bool:
     wanted = token.encode()
     given = [value[7:].strip() for value in fields.get("authorization", ()) if value[:7].lower() == "bearer "]
-    given += [item.removeprefix(_TOKEN_SUBPROTOCOL) for item in offered if item.startswith(_TOKEN_SUBPROTOCOL)]
+    given += [
+        item.removeprefix(_TOKEN_SUBPROTOCOL) for item in offered if item.startswith(_TOKEN_SUBPROTOCOL)
+    ]
     # Every one is compared, in constant time, so that the time tells nothing of how many were wrong or where.
     return sum([hmac.compare_digest(value.encode("utf-8", "replace"), wanted) for value in given]) > 0

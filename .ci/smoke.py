@@ -132,9 +132,7 @@ class Installation:
         self.work.mkdir()
         self.runtime.mkdir(mode=0o700)
         kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("INSPECTOR_", "PYTHON", "COV"))
+            name: value for name, value in os.environ.items() if not name.startswith(("INSPECTOR_", "PYTHON", "COV"))
         }
         self.env = kept | {"XDG_RUNTIME_DIR": str(self.runtime), "TERM": "xterm-256color"}
 
@@ -190,9 +188,7 @@ def check_contents(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     metadata = f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"
-    expect(
-        {name.split("/")[0] for name in names} == {*PACKAGES, metadata}, f"the wheel holds {sorted(names)}"
-    )
+    expect({name.split("/")[0] for name in names} == {*PACKAGES, metadata}, f"the wheel holds {sorted(names)}")
     for package in PACKAGES:
         expect(f"{package}/py.typed" in names, f"{package}/py.typed is not in the wheel")
         here = {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}

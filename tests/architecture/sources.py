@@ -16,9 +16,7 @@ PACKAGES = ("protocol", "inspector", "tui")
 
 _RULES = {
     "type: ignore": re.compile(r"#\s*type:\s*ignore(?P<rule>\[[a-z0-9, -]+\])?(?P<reason>.*)"),
-    "noqa": re.compile(
-        r"#\s*noqa(?P<rule>:\s*[A-Z]+[0-9]+(?:[, ]+[A-Z]+[0-9]+)*)?(?P<reason>.*)", re.IGNORECASE
-    ),
+    "noqa": re.compile(r"#\s*noqa(?P<rule>:\s*[A-Z]+[0-9]+(?:[, ]+[A-Z]+[0-9]+)*)?(?P<reason>.*)", re.IGNORECASE),
     "pragma: no": re.compile(r"#\s*pragma:\s*no (?P<rule>cover|branch)\b(?P<reason>.*)"),
 }
 # Comments that turn a tool off for a whole file.
@@ -71,11 +69,7 @@ class Source:
         while waiting:
             node = waiting.pop()
             yield node
-            if (
-                isinstance(node, ast.If)
-                and ast.unparse(node.test).endswith("TYPE_CHECKING")
-                and not typing_too
-            ):
+            if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING") and not typing_too:
                 waiting.extend(node.orelse)
             else:
                 waiting.extend(ast.iter_child_nodes(node))
@@ -106,9 +100,7 @@ class Source:
                     ast.Assign(targets=[ast.Name(id="__all__")], value=ast.Tuple(elts=elements))
                     | ast.AnnAssign(target=ast.Name(id="__all__"), value=ast.Tuple(elts=elements))
                 ):
-                    names = [
-                        e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, str)
-                    ]
+                    names = [e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, str)]
                     return tuple(names) if len(names) == len(elements) else None
         return None
 
@@ -172,8 +164,4 @@ def packages() -> list[Source]:
 
 def scripts() -> list[Source]:
     """Every other Python file of the project: tests, benchmarks, docs, what the gates run."""
-    return [
-        Source.read(path)
-        for folder in ("tests", "docs", ".ci")
-        for path in sorted((ROOT / folder).rglob("*.py"))
-    ]
+    return [Source.read(path) for folder in ("tests", "docs", ".ci") for path in sorted((ROOT / folder).rglob("*.py"))]

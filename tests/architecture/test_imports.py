@@ -33,17 +33,11 @@ def inside(name: str, part: str) -> bool:
 
 def wrong_arrows(source: Source) -> set[str]:
     own = source.name.split(".")[0]
-    return {
-        name
-        for name in source.imports()
-        if (first := name.split(".")[0]) in ARROWS and first not in ARROWS[own]
-    }
+    return {name for name in source.imports() if (first := name.split(".")[0]) in ARROWS and first not in ARROWS[own]}
 
 
 def forbidden(source: Source) -> set[str]:
-    libraries = {
-        library for part, without in WITHOUT.items() if inside(source.name, part) for library in without
-    }
+    libraries = {library for part, without in WITHOUT.items() if inside(source.name, part) for library in without}
     return {name for name in source.imports() if name.split(".")[0] in libraries}
 
 

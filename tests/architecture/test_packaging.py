@@ -91,9 +91,7 @@ def test_a_package_is_typed_and_part_of_the_wheel(package: str) -> None:
 def test_the_installed_package_is_this_one() -> None:
     installed = metadata.distribution("inspector-tui")
     assert PROJECT["project"]["version"] == installed.version
-    scripts = {
-        entry.name: entry.value for entry in installed.entry_points if entry.group == "console_scripts"
-    }
+    scripts = {entry.name: entry.value for entry in installed.entry_points if entry.group == "console_scripts"}
     assert PROJECT["project"]["scripts"] == scripts
     assert SpecifierSet(">=3.11") == SpecifierSet(PROJECT["project"]["requires-python"])
 

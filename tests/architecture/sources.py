@@ -114,6 +114,9 @@ class Source:
             match node:
                 case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                     names.add(name)
+                # A type variable is a letter in the signatures of its own module, not a thing to import.
+                case ast.Assign(value=ast.Call(func=ast.Name(id="TypeVar" | "ParamSpec" | "TypeVarTuple"))):
+                    pass
                 case ast.Assign(targets=targets):
                     names |= {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
                 case ast.AnnAssign(target=ast.Name(id=name)):

@@ -57,7 +57,7 @@ def test_init_only_exports(source: Source) -> None:
     [
         ("__all__ = ('f',)\ndef f(): ...", []),
         ("from a import b\n__all__ = ('b',)", []),
-        ("__all__ = ()\n_T = 1\nfor _x in (): pass", []),
+        ("__all__ = ()\n_T = 1\nP = ParamSpec('P')\nfor _x in (): pass", []),
         ("__all__ = ['f']\ndef f(): ...", ["__all__ is not a tuple of strings, written out"]),
         ("def f(): ...", ["__all__ is not a tuple of strings, written out"]),
         ("__all__ = ()\nclass C: ...", ["C is public and not in __all__"]),

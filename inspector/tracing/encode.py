@@ -19,6 +19,10 @@ EVENT_BYTES: Final = 32 * 1024
 SPAN_BYTES: Final = 12 * 1024
 
 _SCALARS: Final = frozenset((str, int, float, bool, NoneType))
+_FLOAT: Final = frozenset((float,))
+_BRACE: Final = b"{"[0]
+_BRACKET: Final = b"["[0]
+_QUOTE: Final = b'"'[0]
 _CACHE_SIZE: Final = 4096
 
 # Tried in turn until the fields fit. The last ones leave a little of everything that is there.
@@ -30,10 +34,10 @@ _dumps = orjson.dumps
 class FieldEncoder:
     """Writes the fields of a span, or those of an event, beside the record's own one.
 
-    Any thread may call it: its cache only ever holds names that are harmless, whoever put them there.
+    Any thread may call it: `harmless` only ever holds names that are, whoever put them there.
     """
 
-    __slots__ = ("_harmless", "_head", "_limit", "_own", "_secrets", "_version")
+    __slots__ = ("_head", "_limit", "_own", "_secrets", "harmless")
 
     def __init__(self, own: str, limit: int, secrets: Secrets) -> None:
         """Take the name of the record's own field (`message`, `name`) and the bytes that all fields may take."""
@@ -41,44 +45,50 @@ class FieldEncoder:
         self._head = b'{"%b":' % own.encode()
         self._limit = limit
         self._secrets = secrets
-        self._harmless: set[str] = set()
-        self._version = secrets.version
+        self.harmless: set[str] = set()
+
+    def reset(self) -> None:
+        """Forget which names are harmless, for there are more secrets now."""
+        self.harmless = set()
 
     def encode(self, own: str, fields: dict[str, Any]) -> bytes:
         """Return the JSON object of the record's own field and the user's."""
         return self.encode_plain(own, fields) or self.encode_any(own, fields)
 
     def encode_plain(self, own: str, fields: dict[str, Any]) -> bytes | None:
-        """Return the JSON object if the fields are few, short and plain, and their names known to be harmless."""
-        # Only exact scalars: inside anything else may stand a secret name, a cycle, or an object with ideas of its own.
-        if (
-            self._harmless.issuperset(fields)
-            and _SCALARS.issuperset(map(type, fields.values()))
-            and type(own) is str
-            and self._version == self._secrets.version
+        """Return the JSON object of few, short and plain fields whose names are known to be harmless."""
+        if not self.harmless.issuperset(fields):
+            return None
+        try:
+            first, rest = _dumps(own), _dumps(fields)[1:]
+        except TypeError:
+            return None
+        if not self.is_plain(first, rest, fields):
+            return None
+        return b"%b%b,%b" % (self._head, first, rest) if fields else b"%b%b}" % (self._head, first)
+
+    def is_plain(self, first: bytes, rest: bytes, fields: dict[str, Any]) -> bool:
+        """Tell if what orjson made of harmless names' values may be written as it is.
+
+        Args:
+            first: the record's own field, a text.
+            rest: the object of the others, without its opening brace.
+        """
+        # Inside a container may stand a secret name or far too much. A single byte is found at once; it may only
+        # stand in a text.
+        if (_BRACE in rest or _BRACKET in rest or first[0] != _QUOTE) and not (
+            first[0] == _QUOTE and _SCALARS.issuperset(map(type, fields.values()))
         ):
-            try:
-                if fields:
-                    text = b"%b%b,%b" % (self._head, _dumps(own), _dumps(fields)[1:])
-                else:
-                    text = b"%b%b}" % (self._head, _dumps(own))
-            except TypeError:
-                # An integer beyond 64 bits or a lone surrogate.
-                return None
-            if len(text) > self._limit or (b"null" in text and _has_null_float(fields)):
-                return None
-            for value in self._secrets.values:
-                if value in text:
-                    return None
-            return text
-        return None
+            return False
+        if len(first) + len(rest) > self._limit:
+            return False
+        # orjson writes null for what is not a finite number, without a word.
+        if not _FLOAT.isdisjoint(map(type, fields.values())) and b"null" in rest and _has_null_float(fields):
+            return False
+        return not any(value in rest or value in first for value in self._secrets.values)
 
     def encode_any(self, own: object, fields: dict[str, Any]) -> bytes:
         """Return the JSON object of whatever the fields are."""
-        version = self._secrets.version
-        if self._version != version:
-            self._harmless = set()
-            self._version = version
         names = {name: self._written(name, fields) for name in fields}
         written: dict[str, Any] = {}
         for limits in _LIMITS:
@@ -111,8 +121,9 @@ class FieldEncoder:
         if not isinstance(name, str):
             # Not by a keyword argument, but a dict given whole may hold anything.
             return _text_of_key(name)
-        # Taken before the question: should the secrets change meanwhile, the answer goes into a set that is thrown away.
-        harmless = self._harmless
+        # Taken before the question: should the secrets change meanwhile, the answer goes into a set that is
+        # thrown away.
+        harmless = self.harmless
         if name != self._own:
             if not self._secrets.is_secret(name):
                 if len(harmless) >= _CACHE_SIZE:
@@ -134,5 +145,4 @@ def _text_of_key(key: object) -> str:
 
 
 def _has_null_float(fields: dict[str, Any]) -> bool:
-    # orjson writes null for what is not a finite number, without a word.
     return any(type(value) is float and not math.isfinite(value) for value in fields.values())

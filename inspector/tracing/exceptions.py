@@ -16,7 +16,8 @@ __all__ = ("EXCEPTION_BYTES", "encode_exception", "status_of")
 EXCEPTION_BYTES: Final = 16 * 1024
 """What the object takes of a record at most."""
 
-# Tried in turn until the object is small enough: characters of a message, frames, exceptions in all, of one group.
+# Tried in turn until the object is small enough: characters of a message, frames, exceptions in all, of one
+# group.
 _SIZES: Final = ((4096, 48, 32, 8), (1024, 24, 16, 4), (256, 8, 8, 2), (128, 2, 1, 0))
 
 
@@ -33,8 +34,8 @@ def status_of(exception: BaseException | None) -> str:
 def encode_exception(exception: BaseException, secrets: Secrets) -> bytes:
     """Return the JSON text of an exception.
 
-    Causes are nested as `cause` (raised `from`) or `context` (raised while another was handled), the members of a
-    group as `exceptions`. What is left out is counted: `frames_cut`, `exceptions_cut`.
+    Causes are nested as `cause` (raised `from`) or `context` (raised while another was handled), the members
+    of a group as `exceptions`. What is left out is counted: `frames_cut`, `exceptions_cut`.
     """
     text = b"{}"
     for message, frames, total, members in _SIZES:
@@ -72,12 +73,7 @@ class _Portrait:
         cause, context = exception.__cause__, exception.__context__
         if cause is not None and self._may(cause):
             found["cause"] = self.of(cause)
-        elif (
-            cause is None
-            and context is not None
-            and not exception.__suppress_context__
-            and self._may(context)
-        ):
+        elif cause is None and context is not None and not exception.__suppress_context__ and self._may(context):
             found["context"] = self.of(context)
         return found
 
@@ -86,9 +82,7 @@ class _Portrait:
 
     def _type(self, exception: BaseException) -> str:
         kind = type(exception)
-        name = (
-            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        )
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
         return self._plain.text(name, 256)
 
     def _frames_of(self, traceback: TracebackType | None) -> tuple[list[dict[str, Any]], int]:

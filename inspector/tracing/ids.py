@@ -24,9 +24,7 @@ def _reseed() -> None:
 os.register_at_fork(after_in_child=_reseed)
 
 # W3C Trace Context, section 3.2: a later version may append fields, after a dash; version ff is invalid.
-_TRACEPARENT = re.compile(
-    r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL | re.ASCII
-)
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 import time
@@ -19,7 +20,7 @@ from inspector.tracing.recorder import Recorder
 from inspector.tracing.secrets import Secrets
 from inspector.tracing.sites import Site
 from inspector.tracing.spans import Span
-from inspector.tracing.timestamps import Timestamps
+from inspector.tracing.timestamps import timestamp
 from inspector.tracing.wants import Linger, Wants
 from protocol.filters import Filter, parse_filter
 from protocol.records import DEBUG, LEVEL_NAMES
@@ -31,6 +32,8 @@ __all__ = ("RECORD_SIZE", "Log")
 
 RECORD_SIZE: Final = 16 * 2**20
 """The ring's size unless set, in bytes."""
+
+_MESSAGE: Final = len(b'{"message":')
 
 
 class Log:
@@ -84,14 +87,13 @@ class Log:
         self._wants = Wants(parse_filter(record) if isinstance(record, str) else record)
         self._sites: dict[tuple[int, str], Site] = {}
         self._loggers: dict[str, Logger] = {}
-        # Weak, for the ring and whoever works in a span hold it: one that was never ended must not stay for ever.
+        # Weak, for the ring and whoever works in a span hold it: one that was never ended must not stay for
+        # ever.
         self._spans: dict[int, weakref.ref[Span]] = {}
         self._sinks: tuple[Sink, ...] = ()
         self._closed = False
         site = self.site(DEBUG, "inspector.tracing")
-        self.host_span: Final = Span(
-            self, site, "host", {"host_id": self.host_id, "host_name": self.host_name}, None
-        )
+        self.host_span: Final = Span(self, site, "host", {"host_id": self.host_id, "host_name": self.host_name}, None)
         self._register(self.host_span)
 
     # ---- its life ----
@@ -172,30 +174,33 @@ class Log:
         """Record an event, if someone wants it. Loggers call this."""
         if not site.open or (site.guard is not None and not site.guard(span)):
             return
-        text = b"%b%b,%b" % (site.event, self.event_fields.encode(message, fields), span.text())
+        own = self.event_fields.encode(message, fields)[_MESSAGE:]
+        text = span.text()
         if exception is not None:
-            text = b'%b,"exception":%b' % (text, encode_exception(exception, self.secrets))
-        self.recorder.append(site, text + b"}", span, self.clock())
+            text = b'%b,"exception":%b}' % (text[:-1], encode_exception(exception, self.secrets))
+        self.recorder.append(site, span, self.clock(), site.event, own, b"", b"", text)
         if self.armed:
             self.wake(site, span)
 
-    def end_span(
-        self, span: Span, site: Site, status: str, exception: BaseException | None, began: int
-    ) -> None:
+    def end_span(self, span: Span, site: Site, status: str, exception: BaseException | None, began: int) -> None:
         """Record that a span has ended, if someone wants it. `Span.end` calls this."""
         if not site.open or (site.guard is not None and not site.guard(span)):
             return
         duration = max(0, self.monotonic() - began)
-        text = b'%b%b,"duration_ns":%d,"status":"%b"' % (site.end, span.text(), duration, status.encode())
+        text = (span.known_text or span.text())[:-1]
+        more = b',"duration_ns":%d,"status":"%b"' % (duration, status.encode())
+        error = b"}"
         if exception is not None and status != "cancelled":
-            text = b'%b,"exception":%b' % (text, encode_exception(exception, self.secrets))
-        self.recorder.append(site, text + b"}", span, self.clock())
+            error = b',"exception":%b}' % encode_exception(exception, self.secrets)
+        self.recorder.append(site, span, self.clock(), site.end, text, more, b"", error)
         if self.armed:
             self.wake(site, span)
 
     def add_secret(self, value: str) -> None:
         """Redact a text wherever it stands, from now on; also in the spans that are open already."""
         self.secrets.add_value(value)
+        self.event_fields.reset()
+        self.span_fields.reset()
         for reference in list(self._spans.values()):
             span = reference()
             if span is not None:
@@ -204,7 +209,8 @@ class Log:
     def _write_start(self, span: Span) -> None:
         site = span.site
         if site.open and (site.guard is None or site.guard(span)):
-            self.recorder.append(site, span.start_text(), span, span.start_ns, True)
+            append = self.recorder.append
+            span.start_seq = append(site, span, span.start_ns, site.start, b"", b"", b"", span.text())
             if self.armed:
                 self.wake(site, span)
 
@@ -256,7 +262,8 @@ class Log:
         reader = LogReader(self, filter, actor, end, wake)
         if after_seq is not None:
             first = self.recorder.first_seq
-            # A number that was never given out comes from another host's log: it is not for us to wait until it comes.
+            # A number that was never given out comes from another host's log: it is not for us to wait until
+            # it comes.
             reader.start_at(min(max(after_seq + 1, first), end), max(0, first - after_seq - 1))
         elif backlog:
             reader.start_at(self._last(reader, backlog, end), 0)
@@ -267,12 +274,10 @@ class Log:
         return reader
 
     def _last(self, reader: LogReader, backlog: int, end: int) -> int:
+        matching = self.recorder.backwards(end, lambda entry: reader.wants(entry[1], entry[2]))
         seq = end
-        for _ in range(backlog):
-            found = self.recorder.backwards(seq, lambda entry: reader.wants(entry[1], entry[2]))
-            if found is None:
-                break
-            seq = found
+        for seq in itertools.islice(matching, backlog):
+            pass
         return seq
 
     def leave(self, reader: LogReader, linger: float) -> None:
@@ -281,9 +286,7 @@ class Log:
         with self._wiring:
             self._wants.readers.remove(reader)
             if linger > 0:
-                self._wants.add_linger(
-                    Linger(reader.filter, reader.actor, self.monotonic() + int(linger * 1e9))
-                )
+                self._wants.add_linger(Linger(reader.filter, reader.actor, self.monotonic() + int(linger * 1e9)))
             self.rewire()
 
     def arm(self, reader: LogReader) -> None:
@@ -308,10 +311,9 @@ class Log:
     def span_records(self, span_ids: Iterable[str]) -> list[bytes]:
         """Return the start records of spans and of their ancestors, as far as kept: root first, each once.
 
-        Kept are spans that are still open, and those that a record in the ring speaks of. One whose start was never
-        recorded, for nobody wanted it, has `seq` 0.
+        Kept are spans that are still open, and those that a record in the ring speaks of. One whose start was
+        never recorded, for nobody wanted it, has `seq` 0.
         """
-        timestamps = Timestamps()
         lines: dict[int, bytes] = {}
         for span_id in span_ids:
             path: list[Span] = []
@@ -321,12 +323,9 @@ class Log:
                 span = span.parent
             for each in reversed(path):
                 if each.key not in lines:
-                    stamp = timestamps.text(each.start_ns)
-                    lines[each.key] = b'{"seq":%d,"timestamp":"%b%b' % (
-                        each.start_seq,
-                        stamp,
-                        each.start_text(),
-                    )
+                    # Without its Z, which the site's text begins with.
+                    head = b'{"seq":%d,"timestamp":"%b' % (each.start_seq, timestamp(each.start_ns)[:-1])
+                    lines[each.key] = b"%b%b%b" % (head, each.site.start, each.text())
         return [*lines.values()]
 
     def _find(self, span_id: str) -> Span | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import orjson
+
 from inspector.tracing.spans import Span, current_span
 from protocol.records import DEBUG, ERROR, INFO, TRACE, WARN
 
@@ -81,11 +83,12 @@ def _emitter(log: Log, site: Site) -> Emit:
     if not site.open:
         return _nothing
 
-    # A closure, and the log's own write_event written out here: a bound method and one more call take a seventh of the
-    # time of the whole record.
+    # A closure, and the log's own write_event written out here: a bound method and one more call take a
+    # seventh of the time of the whole record.
     current = current_span.get
-    encode_plain = log.event_fields.encode_plain
-    encode_any = log.event_fields.encode_any
+    encoder = log.event_fields
+    dumps = orjson.dumps
+    is_plain = encoder.is_plain
     append = log.recorder.append
     clock = log.clock
     armed = log.armed
@@ -97,10 +100,18 @@ def _emitter(log: Log, site: Site) -> Emit:
             span = log.host_span
         if site.guard is not None and not site.guard(span):
             return
-        text = encode_plain(message, fields) or encode_any(message, fields)
-        append(site, b"%b%b,%b}" % (head, text, span.text()), span, clock())
-        if armed:
-            log.wake(site, span)
+        if fields and encoder.harmless.issuperset(fields):
+            try:
+                own, rest = dumps(message), dumps(fields)[1:]
+            except TypeError:
+                pass
+            else:
+                if is_plain(own, rest, fields):
+                    append(site, span, clock(), head, own, b",", rest, span.known_text or span.text())
+                    if armed:
+                        log.wake(site, span)
+                    return
+        log.write_event(site, span, message, fields, None)
 
     return emit
 
@@ -123,8 +134,8 @@ def log_closed(log: Log) -> None:
 class ModuleLogger:
     """A logger for a module's head, before there is any log: it looks for the log at each call.
 
-    It writes into the log of the current span. Outside any span it writes into the log that is open, if there is
-    exactly one; with none, or with several to choose from, nothing is written.
+    It writes into the log of the current span. Outside any span it writes into the log that is open, if there
+    is exactly one; with none, or with several to choose from, nothing is written.
     """
 
     __slots__ = ("_found", "target")

@@ -47,8 +47,8 @@ class LogChunk:
 class LogReader:
     """One who follows the log. Made by `Log.subscribe`; used by one thread at a time.
 
-    `wake` is called, from whatever thread logs, when there may be something new since the last `collect` that came to
-    the end of the log: so call `collect` until it returns None, then wait to be woken.
+    `wake` is called, from whatever thread logs, when there may be something new since the last `collect` that
+    came to the end of the log: so call `collect` until it returns None, then wait to be woken.
 
     Attributes:
         next_seq: the number of the first record that it has not looked at yet.
@@ -70,9 +70,7 @@ class LogReader:
         "total_dropped",
     )
 
-    def __init__(
-        self, log: Log, filter: Filter, actor: str | None, next_seq: int, wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, log: Log, filter: Filter, actor: str | None, next_seq: int, wake: Callable[[], None]) -> None:
         self._log = log
         self._filter = filter
         self._decided: dict[Site, bool] = {}
@@ -124,7 +122,8 @@ class LogReader:
         """Return the next records as they stand in the ring; None when nothing that matches has come."""
         if self.closed:
             return None
-        # Armed before it looks: a record that comes while it looks is seen or wakes, perhaps both, never neither.
+        # Armed before it looks: a record that comes while it looks is seen or wakes, perhaps both, never
+        # neither.
         self._log.arm(self)
         recorder = self._log.recorder
         end = recorder.next_seq

@@ -41,15 +41,13 @@ class Secrets:
 
     Attributes:
         values: the secret values as they stand inside a JSON text, for a quick look at a finished record.
-        version: rises with each change, so that what was decided with the old ones can be thrown away.
     """
 
-    __slots__ = ("_known", "_names", "_pattern", "_texts", "values", "version")
+    __slots__ = ("_known", "_names", "_pattern", "_texts", "values")
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         """Take names to redact beside `SECRET_NAMES`."""
         self.values: tuple[bytes, ...] = ()
-        self.version = 0
         self._texts: tuple[str, ...] = ()
         self._names: tuple[str, ...] = ()
         self._known: dict[str, bool] = {}
@@ -68,7 +66,6 @@ class Secrets:
             raise ValueError(f"{name!r} is no name of a field")
         self._names = (*self._names, words)
         self._known = {}
-        self.version += 1
 
     def add_value(self, value: str) -> None:
         """Redact this text wherever it stands from now on.
@@ -85,7 +82,6 @@ class Secrets:
         self._pattern = re.compile("|".join(map(re.escape, self._texts)))
         # A lone surrogate has no UTF-8 and so never comes into a record as it is.
         self.values = tuple(orjson.dumps(text)[1:-1] for text in self._texts if _encodable(text))
-        self.version += 1
 
     def is_secret(self, name: str) -> bool:
         """Tell if a field of this name must not show its value."""
@@ -99,9 +95,7 @@ class Secrets:
     def _looks_secret(self, name: str) -> bool:
         words = f"_{'_'.join(_words(name))}_"
         compact = words.replace("_", "")
-        return any(
-            f"_{secret}_" in words or compact.endswith(secret.replace("_", "")) for secret in self._names
-        )
+        return any(f"_{secret}_" in words or compact.endswith(secret.replace("_", "")) for secret in self._names)
 
     def hide(self, text: str) -> str:
         """Return a text without the secret values."""

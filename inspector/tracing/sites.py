@@ -19,7 +19,7 @@ class Site:
     """One for each target and level of a log, for as long as the log lives.
 
     Attributes:
-        event, start, end: a record of each kind, from the quote that closes its time up to where records differ.
+        event, start, end: a record of each kind, from the end of its time up to where they differ.
         open: someone wants records from here.
         guard: None when whoever they speak of, else a question to ask of each record's span.
     """
@@ -30,9 +30,9 @@ class Site:
         self.level = level
         self.target = target
         quoted = orjson.dumps(target)
-        head = b'","level":"%b","kind":"%b","target":%b,'
+        head = b'Z","level":"%b","kind":"%b","target":%b'
         name = LEVEL_NAMES[level].encode()
-        self.event = head % (name, b"event", quoted) + b'"fields":'
+        self.event = head % (name, b"event", quoted) + b',"fields":{"message":'
         self.start = head % (name, b"span_start", quoted)
         self.end = head % (name, b"span_end", quoted)
         self.open = False

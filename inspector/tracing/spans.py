@@ -27,8 +27,9 @@ current_span: Final[ContextVar[Span | None]] = ContextVar("current_span", defaul
 class Span:
     """One piece of work, from its start to its end.
 
-    Made by `Log.start_span` or `Logger.span`. As a context manager it is the current span inside the block, and ends
-    with it. Its fields belong to it from then on: they are written when first needed, so they must not be changed.
+    Made by `Log.start_span` or `Logger.span`. As a context manager it is the current span inside the block,
+    and ends with it. Its fields belong to it from then on: they are written when first needed, so they must
+    not be changed.
 
     Attributes:
         actor: the address of the actor whose work it is: its own field `actor`, else its parent's.
@@ -39,19 +40,20 @@ class Span:
         start_ns: when it started, nanoseconds since 1970.
     """
 
-    # An idle actor holds its span all its life: ids are integers, and the texts are made when a record needs them.
+    # An idle actor holds its span all its life: ids are integers, and the texts are made when a record needs
+    # them.
     __slots__ = (
         "__weakref__",
+        "_ancestors_text",
         "_began",
         "_ended",
         "_parent_id",
-        "_text",
         "_token",
         "_trace",
         "actor",
-        "ancestors_text",
         "fields",
         "key",
+        "known_text",
         "log",
         "name",
         "parent",
@@ -87,14 +89,14 @@ class Span:
             self.parent = parent
             self._trace = parent._trace
             self._parent_id = parent.key
-            self.actor = fields["actor"] if "actor" in fields else parent.actor
+            self.actor = fields.get("actor", parent.actor)
         else:
             self.parent = None
             self._trace = int(parent.trace_id, 16)
             self._parent_id = int(parent.span_id, 16)
             self.actor = fields.get("actor")
-        self._text: bytes | None = None
-        self.ancestors_text: bytes | None = None
+        self.known_text: bytes | None = None
+        self._ancestors_text: bytes | None = None
         self._token = None
         self._ended = False
         self.start_seq = 0
@@ -142,35 +144,42 @@ class Span:
         return self._ended
 
     def text(self) -> bytes:
-        """Return the part of a record that says which span it speaks of, from `"span":` to its last id."""
-        text = self._text
+        """Return the part of a record that says which span it speaks of, and closes the record.
+
+        It starts with a comma, for it is never the first part.
+        """
+        text = self.known_text
         if text is None:
-            text = b'"span":%b,"trace_id":"%032x","span_id":"%016x"' % (
-                self.own_text(),
-                self._trace,
-                self.key,
-            )
-            if self._parent_id:
-                text = b'%b,"parent_id":"%016x"' % (text, self._parent_id)
-            self._text = text
+            fields = self._fields_text()
+            text = b',"span":%b,"trace_id":"%032x","span_id":"%016x"' % (fields, self._trace, self.key)
+            text += b',"parent_id":"%016x"}' % self._parent_id if self._parent_id else b"}"
+            self.known_text = text
         return text
 
-    def own_text(self) -> bytes:
-        """Return its name and fields as a JSON object."""
+    def ancestors(self) -> bytes:
+        """Return its ancestors' names and fields as a JSON array, root first, without its brackets."""
+        text = self._ancestors_text
+        if text is None:
+            parent = self.parent
+            if parent is None:
+                text = b""
+            else:
+                above, own = parent.ancestors(), parent._fields_text()
+                text = b"%b,%b" % (above, own) if above else own
+            self._ancestors_text = text
+        return text
+
+    def _fields_text(self) -> bytes:
         encoder = self.log.span_fields
         text = encoder.encode_plain(self.name, self.fields)
         if text is None:
             text = encoder.encode_any(self.name, self.fields)
-            # The ring keeps spans alive: what it holds by them is bounded only if they hold what was written, and not
-            # the objects that it was written from.
+            # The ring keeps spans alive: what it holds by them is bounded only if they hold what was written,
+            # and not the objects that it was written from.
             fields = orjson.loads(text)
             del fields["name"]
             self.fields = fields
         return text
-
-    def start_text(self) -> bytes:
-        """Return its start record, from the quote that closes the time on."""
-        return b"%b%b}" % (self.site.start, self.text())
 
     def restart(self) -> None:
         """Let it begin now, and not when it was made."""
@@ -179,14 +188,15 @@ class Span:
 
     def forget_text(self) -> None:
         """Let go of the texts made for its records; they are made again when needed. For spans that idle."""
-        self._text = None
-        self.ancestors_text = None
+        self.known_text = None
+        self._ancestors_text = None
 
     def end(self, status: Status | None = None, exception: BaseException | None = None) -> None:
         """End it, once: a second call does nothing.
 
         Args:
-            status: how the work came out; by default what the exception says (`cancelled` for trio's Cancelled).
+            status: how the work came out; by default what the exception says (`cancelled` for trio's
+                Cancelled).
             exception: what ended it, to be written with the record unless it was a cancellation.
         """
         if self._ended:
@@ -194,8 +204,8 @@ class Span:
         self._ended = True
         self.log.end_span(self, self.site, status or status_of(exception), exception, self._began)
         # It lives on while the ring speaks of it; its texts need not.
-        self._text = None
-        self.ancestors_text = None
+        self.known_text = None
+        self._ancestors_text = None
 
     def __enter__(self) -> Self:
         self._token = current_span.set(self)
@@ -209,8 +219,8 @@ class Span:
     ) -> None:
         token, self._token = self._token, None
         if token is not None:
-            # An asynchronous generator may leave the block in another context than it entered it: a token is not good
-            # there, and what is current there is that context's own affair.
+            # An asynchronous generator may leave the block in another context than it entered it: a token is
+            # not good there, and what is current there is that context's own affair.
             with contextlib.suppress(ValueError):
                 current_span.reset(token)
         self.end(None, exception)

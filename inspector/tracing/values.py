@@ -1,7 +1,7 @@
 """Any value at all as something that JSON has words for, safely and bounded.
 
-This is the slow way, for what the encoder's fast path does not take. It never raises, never asks a value for more than
-it must, and stops at limits for length, number, depth and the work in all.
+This is the slow way, for what the encoder's fast path does not take. It never raises, never asks a value for
+more than it must, and stops at limits for length, number, depth and the work in all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ __all__ = ("Limits", "Plain", "clean")
 
 _DEPTH: Final = 16
 _KEY_LENGTH: Final = 256
-# CPython refuses to write an integer of more than 4,300 digits, and one of 4,096 bits is beyond any reader already.
+# CPython refuses to write an integer of more than 4,300 digits, and one of 4,096 bits is beyond any reader
+# already.
 _INTEGER_BITS: Final = 4096
 # A repr that logs the object whose repr it is would go round for ever.
 _REPR_DEPTH: Final = 2
@@ -113,7 +114,8 @@ class Plain:
             self._path.discard(id(value))
 
     def _compound(self, value: object) -> Any:
-        # The methods of the builtin types, not the value's own: a subclass may lie about its size or never end.
+        # The methods of the builtin types, not the value's own: a subclass may lie about its size or never
+        # end.
         if isinstance(value, dict):
             return self._entries(dict.items(value), dict.__len__(value))
         if isinstance(value, list):

@@ -40,9 +40,7 @@ class Wants:
 
     def add_linger(self, linger: Linger) -> None:
         """Remember what one wanted who left; of equal ones the last counts."""
-        others = [
-            each for each in self._lingers if (each.filter, each.actor) != (linger.filter, linger.actor)
-        ]
+        others = [each for each in self._lingers if (each.filter, each.actor) != (linger.filter, linger.actor)]
         self._lingers = [*others, linger][-_MAX_LINGERS:]
 
     def expire(self, now: int) -> None:

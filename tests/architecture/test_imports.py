@@ -26,6 +26,33 @@ WITHOUT = {
     "tui.logs": {"textual", "rich", "websockets"},
 }
 
+# The floors of each package, from the ground up: a part may import its own floor and what lies below, nothing above.
+# What is on no floor (demos, the joints between floors) may import anything, as long as no cycle comes of it.
+FLOORS = (
+    (
+        ("protocol.errors", "protocol.addresses", "protocol.messages", "protocol.records", "protocol.filters"),
+        ("protocol.dialects",),
+        ("protocol.handshake", "protocol.server", "protocol.client"),
+    ),
+    (
+        ("inspector.tracing",),
+        # An actor gets its handles to others from the registry: one floor.
+        ("inspector.actors", "inspector.lifecycle", "inspector.registry"),
+        # Nothing below knows that a websocket exists.
+        ("inspector.service",),
+        ("inspector.host",),
+        ("inspector.cli",),
+    ),
+    (
+        ("tui.model", "tui.logs"),
+        ("tui.widgets",),
+        ("tui.screens",),
+        ("tui.app",),
+        ("tui.commands",),
+        ("tui.cli",),
+    ),
+)
+
 
 def inside(name: str, part: str) -> bool:
     return name == part or name.startswith(f"{part}.")
@@ -39,6 +66,19 @@ def wrong_arrows(source: Source) -> set[str]:
 def forbidden(source: Source) -> set[str]:
     libraries = {library for part, without in WITHOUT.items() if inside(source.name, part) for library in without}
     return {name for name in source.imports() if name.split(".")[0] in libraries}
+
+
+def climbs(source: Source) -> set[str]:
+    """What a module imports from a floor above its own."""
+    above = {
+        part
+        for floors in FLOORS
+        for level, floor in enumerate(floors)
+        if any(inside(source.name, part) for part in floor)
+        for higher in floors[level + 1 :]
+        for part in higher
+    }
+    return {name for name in source.imports() if any(inside(name, part) for part in above)}
 
 
 def graph(sources: Iterable[Source]) -> dict[str, set[str]]:
@@ -68,6 +108,7 @@ def cycle(sources: Iterable[Source]) -> list[str] | None:
 def test_imports_follow_the_arrows(source: Source) -> None:
     assert set() == wrong_arrows(source)
     assert set() == forbidden(source)
+    assert set() == climbs(source)
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
@@ -77,7 +118,8 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 def test_every_part_with_a_rule_exists() -> None:
     names = {source.name for source in packages()}
     assert set(PACKAGES) == set(ARROWS)
-    assert [part for part in WITHOUT if part not in names] == []
+    parts = [*WITHOUT, *(part for floors in FLOORS for floor in floors for part in floor)]
+    assert [part for part in parts if part not in names] == []
 
 
 @pytest.mark.parametrize(
@@ -111,6 +153,22 @@ def test_a_wrong_arrow_is_found(name: str, text: str, found: set[str]) -> None:
 )
 def test_a_forbidden_library_is_found(name: str, text: str, found: set[str]) -> None:
     assert found == forbidden(Source(name, text))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("inspector.tracing.log", "from inspector import registry", {"inspector.registry"}),
+        ("inspector.actors.cell", "import inspector.service.wire", {"inspector.service.wire"}),
+        ("tui.logs.row", "from ..widgets.log_view import Row", {"tui.widgets.log_view", "tui.widgets.log_view.Row"}),
+        ("protocol.messages", "from protocol.client import Peer", {"protocol.client", "protocol.client.Peer"}),
+        ("inspector.service.wire", "from inspector import registry", set()),
+        ("inspector.actors.cell", "from inspector import registry", set()),
+        ("inspector.demo", "from inspector import cli", set()),
+    ],
+)
+def test_an_import_from_above_is_found(name: str, text: str, found: set[str]) -> None:
+    assert found == climbs(Source(name, text))
 
 
 def test_a_cycle_is_found_through_relative_and_late_imports() -> None:

@@ -37,6 +37,10 @@ class Dialect(Protocol):
     def subprotocol(self) -> str:
         """The websocket subprotocol that selects this dialect."""
 
+    @property
+    def binary(self) -> bool:
+        """Whether its frames are binary; else they are text."""
+
     def encode(self, message: Message) -> Frame:
         """Write a message as one frame.
 
@@ -98,7 +102,7 @@ def to_client(decoded: object) -> Message | None:
     cls = TO_CLIENT.get(kind)
     if cls is None:
         return None
-    if cls in _WITH_BYTES and type(decoded.get("lines")) is not bytes:
+    if cls in _WITH_BYTES and type(decoded.get("lines", b"")) is not bytes:
         raise BadMessage(f"{cls.__name__}: `lines` wants bytes", malformed=False, field="lines")
     message: Message = _convert(decoded, cls, None)
     return message

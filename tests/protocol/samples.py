@@ -1,0 +1,180 @@
+"""One full and one sparse sample of every message, and what a wrong field of each kind looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cbor2
+import msgspec
+
+from protocol.messages import (
+    ActionCancel,
+    ActionCancelResponse,
+    ActionRequest,
+    ActionResponse,
+    ActorInfo,
+    ActorsRequest,
+    ActorsResponse,
+    ActorsUpdated,
+    Cause,
+    Error,
+    Failure,
+    HostInfo,
+    Init,
+    Limits,
+    LogBatch,
+    LogRange,
+    LogsSubscribe,
+    LogsSubscribeResponse,
+    Message,
+    PatchOp,
+    Request,
+    Rpc,
+    RpcsListRequest,
+    RpcsListResponse,
+    SpansRequest,
+    SpansResponse,
+    StateRequest,
+    StateResponse,
+    StateUpdated,
+    Unsubscribe,
+    UnsubscribeResponse,
+)
+
+__all__ = ("INIT", "TO_CLIENT_SAMPLES", "TO_HOST_SAMPLES", "wire", "wrong_values")
+
+_TRACE = "0af7651916cd43dd8448eb211c80319c"
+_SPAN = "b7ad6b7169203331"
+_LINES = b'{"seq":41,"message":"card accepted"}\n{"seq":42,"message":"Gr\xc3\xbc\xc3\x9fe"}'
+
+INIT = Init(
+    host=HostInfo(id="h1", name="shop", version="0.1.0", pid=4711, started_at=1_790_000_000_000),
+    features=["logs", "state", "actions"],
+    limits=Limits(max_frame=1 << 20, max_batch=1 << 18),
+    log=LogRange(first_seq=1, next_seq=43),
+    now=1_790_000_001_000,
+)
+
+_ACTOR = ActorInfo(
+    actor="cart/7",
+    id="9f2c",
+    name="cart",
+    key=["7"],
+    status="restarting",
+    generation=3,
+    mailbox=2,
+    running=1,
+    actions=100,
+    errors=4,
+    restarts=2,
+    started_at=1_790_000_000_500,
+    active_at=None,
+    failure=Failure(type="ValueError", message="no card", at=1_790_000_000_900),
+)
+_IDLE = msgspec.structs.replace(_ACTOR, key=[], status="idle", started_at=None, failure=msgspec.UNSET)
+
+TO_HOST_SAMPLES: list[Request] = [
+    ActorsRequest(id=1, subscribe=True, prefix="cart/", limit=50, cursor="cart/7"),
+    ActorsRequest(id=0),
+    StateRequest(id=2, actor="cart/7", subscribe=False),
+    StateRequest(id=2**64 - 1, actor="cart/7"),
+    RpcsListRequest(id=3, actor="cart/7"),
+    ActionRequest(
+        id=4,
+        actor="cart/7",
+        name="checkout",
+        args=["card", 12, None, {"nested": [1.5, b"\x00", True]}],
+        timeout_ms=2**63 - 1,
+        traceparent=f"00-{_TRACE}-{_SPAN}-01",
+    ),
+    ActionRequest(id=4, actor="cart/7", name="checkout", args={"card": "x", "amount": -(2**70)}),
+    ActionRequest(id=4, actor="cart/7", name="checkout", args=[]),
+    ActionRequest(id=4, actor="cart/7", name="checkout"),
+    ActionCancel(id=5, action=4),
+    LogsSubscribe(id=6, filter="info", actor="cart/7", after_seq=41),
+    LogsSubscribe(id=6, filter="", backlog=0),
+    LogsSubscribe(id=6, filter="shop=debug,warn"),
+    SpansRequest(id=7, spans=[_SPAN, "0" * 16]),
+    SpansRequest(id=7, spans=[]),
+    Unsubscribe(id=8, sub=6),
+]
+
+TO_CLIENT_SAMPLES: list[Message] = [
+    INIT,
+    ActorsResponse(rid=1, actors=[_ACTOR, _IDLE], total=2, cursor="cart/7"),
+    ActorsResponse(rid=1, actors=[], total=0),
+    ActorsUpdated(sub=1, changed=[_ACTOR], removed=["cart/8"]),
+    StateResponse(rid=2, actor="cart/7", enabled=True, state={"items": []}, version=9, schema={"type": "object"}),
+    StateResponse(rid=2, actor="cart/7", enabled=True, state=None, version=0),
+    StateResponse(rid=2, actor="cart/7", enabled=False),
+    StateUpdated(
+        sub=2,
+        actor="cart/7",
+        version=10,
+        state={"items": ["tea"]},
+        cause=Cause(action="add", trace_id=_TRACE, span_id=_SPAN),
+    ),
+    StateUpdated(sub=2, actor="cart/7", version=11, state=None, cause=Cause()),
+    StateUpdated(
+        sub=2,
+        actor="cart/7",
+        version=12,
+        patch=[
+            PatchOp(op="add", path="/items/0", value="tea"),
+            PatchOp(op="move", path="/items/1", from_="/items/0"),
+            PatchOp(op="test", path="/items", value=None),
+        ],
+    ),
+    RpcsListResponse(
+        rid=3,
+        actor="cart/7",
+        rpcs=[
+            Rpc(
+                name="checkout",
+                args={"type": "object", "properties": {"amount": {"type": "integer"}}},
+                concurrent=False,
+                timeout_ms=60_000,
+                doc="Pay.",
+                returns={"type": "boolean"},
+            ),
+            Rpc(name="peek", args={}, concurrent=True, timeout_ms=None),
+        ],
+    ),
+    ActionResponse(rid=4, output={"paid": True, 5: b"\x00"}, trace_id=_TRACE, span_id=_SPAN, duration_ns=1200),
+    ActionResponse(rid=4, output=None, trace_id=_TRACE, span_id=_SPAN, duration_ns=0),
+    ActionCancelResponse(rid=5, cancelled=False),
+    LogsSubscribeResponse(rid=6, next_seq=43, missed=12),
+    LogBatch(sub=6, first_seq=41, next_seq=43, dropped=0, lines=_LINES),
+    LogBatch(sub=6, first_seq=43, next_seq=60, dropped=17, lines=b""),
+    SpansResponse(rid=7, lines=_LINES),
+    UnsubscribeResponse(rid=8),
+    Error(rid=4, group="actor", code="failed", message="no card", metadata={"type": "ValueError"}),
+    Error(rid=None, group="inspector", code="bad_message", message="no map"),
+]
+
+
+def wire(message: Message) -> dict[str, Any]:
+    """The map that a message is on the wire, made without this project's encoder."""
+    plain: dict[str, Any] = msgspec.to_builtins(message, builtin_types=(bytes,))
+    return plain
+
+
+def wrong_values(name: str, value: object) -> list[object]:
+    """Values that the field `name`, which now holds `value`, must not have."""
+    if name in ("state", "value", "output"):
+        return []
+    alien = cbor2.CBORTag(1, 0)
+    if isinstance(value, bool):
+        return [1, "true", None, alien]
+    if isinstance(value, int):
+        wide = [] if name in ("sub", "action", "rid") else [2**63]
+        return [-1, 1.0, True, "1", b"1", [], alien, *wide]
+    if isinstance(value, str):
+        return [1, b"text", ["text"], {}, alien]
+    if isinstance(value, bytes):
+        return ["YWJj", 1, None, [97]]
+    if isinstance(value, list):
+        return ["text", 1, {b"key": 1}, alien] if name == "args" else [{}, "text", 1, None, [alien], alien]
+    if isinstance(value, dict):
+        return ["text", 1, alien] if name == "args" else [[1], "text", 1, {b"key": 1}, alien]
+    return [[], {}, -1]

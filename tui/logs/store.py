@@ -201,11 +201,12 @@ class LogStore:
         return self.append_marker(text)
 
     def clear(self) -> None:
-        """Drop every row. Rows go on counting, so that no number ever means two records."""
+        """Drop every row, and what is known of the stream. Rows go on counting: no number means two records."""
         self._segments.clear()
         self._starts.clear()
         self._split.clear()
         self._size = self._lost = 0
+        self._next_seq = None
 
     def row(self, row: int) -> bytes:
         """Give one line.

@@ -63,16 +63,25 @@ class Window:
             row, part = self._kept(row + 1), 0
         return shown
 
+    def hold(self, shown: list[Place]) -> None:
+        """Stay at these places while not following, even when their rows are dropped."""
+        if self.follow or not shown:
+            self.pinned = range(0)
+        else:
+            self.top = shown[0]
+            self.pinned = range(shown[0].row, shown[-1].row + 1)
+
     def tail(self) -> None:
         """Follow the end."""
-        self.follow, self.cursor = True, None
+        self.follow, self.cursor, self.pinned = True, None, range(0)
 
     def pause(self) -> None:
-        """Stay where the window is, the newest row chosen."""
+        """Stay where the window is, the newest row on the screen chosen if none was."""
         if self.follow and self.end > self.first:
             self.top = self._tail_top()
-            self.cursor = self.end - 1
         self.follow = False
+        if self.cursor is None and (shown := self.lines()):
+            self.cursor = shown[-1].row
 
     def home(self) -> None:
         """Go to the oldest row."""
@@ -97,7 +106,7 @@ class Window:
         if (self.follow and rows > 0) or self.end <= self.first:
             return
         self.pause()
-        row = (self.end - 1 if self.cursor is None else self.cursor) + rows
+        row = (self.cursor or 0) + rows
         if row >= self.end:
             self.tail()
             return
@@ -130,9 +139,7 @@ class Window:
             if self._after(self.top, self._tail_top()):
                 self.tail()
                 return
-        shown = self.lines()
-        if self.cursor is not None:
-            self.cursor = min(max(self.cursor, shown[0].row), shown[-1].row)
+        self._stay_seen()
 
     def jump(self, fraction: float) -> None:
         """Go to a place between the oldest row (0) and the newest (1), where it follows."""
@@ -140,8 +147,9 @@ class Window:
             self.tail()
         elif self.end > self.first:
             self.pause()
-            self.top = Place(self.first + round(max(0.0, fraction) * (self._tail_top().row - self.first)))
-            self.cursor = min(max(self.cursor or 0, self.top.row), self.lines()[-1].row)
+            room = max(0, self._tail_top().row - self.first)
+            self.top = Place(self.first + round(max(0.0, fraction) * room))
+            self._stay_seen()
 
     def thumb(self) -> tuple[int, int]:
         """Give the lines of a scroll bar, of the window's height, that its thumb begins and ends at."""
@@ -201,6 +209,11 @@ class Window:
         """Leave no blank below the last row."""
         if self._after(self.top, tail := self._tail_top()):
             self.top = tail
+
+    def _stay_seen(self) -> None:
+        shown = [place.row for place in self.lines()]
+        if shown and self.cursor not in shown:
+            self.cursor = shown[0] if (self.cursor or 0) < shown[0] else shown[-1]
 
     def _line_of(self, row: int | None) -> int:
         return next((line for line, place in enumerate(self.lines()) if place.row == row), 0)

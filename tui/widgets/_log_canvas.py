@@ -16,7 +16,7 @@ from tui.logs.row import Row, Rows
 from tui.logs.search import TextQuery
 from tui.logs.store import DEFAULT_MAX_BYTES, LogStore
 from tui.logs.window import Place, Window
-from tui.widgets._log_css import COMPONENTS, LOG_VIEW_CSS
+from tui.widgets._log_css import COMPONENTS
 from tui.widgets._log_rows import Painter
 
 __all__ = ("MAX_UPDATES", "Batch", "Counts", "LogCanvas")
@@ -54,7 +54,7 @@ class Counts(NamedTuple):
 
     Attributes:
         rows: rows kept.
-        new: rows that came since the view was put on hold and were never on the screen.
+        new: rows that came since the view was put on hold and were never on the screen, dropped or not.
         lost: records that the stream said were lost.
     """
 
@@ -76,9 +76,8 @@ class LogCanvas(Widget):
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = set(COMPONENTS)
-    DEFAULT_CSS = LOG_VIEW_CSS
 
-    follow: reactive[bool] = reactive(True, repaint=False)
+    follow: reactive[bool] = reactive(True, repaint=False, init=False)
     """Whether the view stays at the newest record."""
     wrap: reactive[bool] = reactive(False)
     """Whether long rows go on in further lines."""
@@ -142,9 +141,9 @@ class LogCanvas(Widget):
 
     @property
     def counts(self) -> Counts:
-        """Give how many rows are kept, how many of them are new, and how many records were lost."""
-        seen = self.store.end_row if self.follow else max(self._seen, self.store.first_row)
-        return Counts(len(self.store), self.store.end_row - seen, self.store.lost)
+        """Give how many rows are kept, how many are new, and how many records were lost."""
+        new = 0 if self.follow else self.store.end_row - self._seen
+        return Counts(len(self.store), new, self.store.lost)
 
     @property
     def cursor(self) -> int | None:
@@ -210,14 +209,9 @@ class LogCanvas(Widget):
         self._thumb = window.thumb()
         if self._plan:
             self._seen = max(self._seen, self._plan[-1].row + 1)
-        if window.follow:
-            self._held.clear()
-            window.pinned = range(0)
-            return
+        window.hold(self._plan)
         # These stay on the screen even when the ring drops them.
-        shown = {place.row: line for place in self._plan if (line := self.line(place.row)) is not None}
-        self._held = shown
-        window.pinned = range(min(shown), max(shown) + 1) if shown else range(0)
+        self._held = {row: line for row in window.pinned if (line := self.line(row)) is not None}
 
     def _sync(self) -> None:
         window = self._window

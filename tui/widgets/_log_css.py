@@ -49,7 +49,7 @@ LogView {
     & > .log-view--field { color: $text-muted; }
     & > .log-view--exception { color: $text-error; }
     & > .log-view--gap { color: $text-warning; text-style: italic; }
-    & > .log-view--match { color: $background; background: $warning; text-style: bold; }
+    & > .log-view--match { color: $text; background: $warning; text-style: bold; }
     & > .log-view--selected { background: $boost; text-style: bold; }
     & > .log-view--mark { color: $primary; }
     & > .log-view--bar { color: $surface-lighten-2; }

@@ -124,7 +124,8 @@ class Painter:
     def _mark(self, row: Row, selected: bool) -> Segment:
         error = row.level == "ERROR"
         name = "log-view--error" if error else "log-view--mark"
-        return Segment("▌" if selected else "▎" if error else " ", self.style(name, selected))
+        # Never reversed: a half block would turn into the other half.
+        return Segment("▌" if selected else "▎" if error else " ", self.style(name))
 
     def _head(self, row: Row) -> list[tuple[str, str]]:
         columns = self.columns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Final
 
 from rich.cells import cell_len, set_cell_size
@@ -15,6 +16,7 @@ from textual.message import Message
 from tui.logs.search import BadQuery, Found, LevelQuery, Query, TextQuery, parse_query, search
 from tui.logs.store import DEFAULT_MAX_BYTES
 from tui.widgets._log_canvas import Batch, Counts, LogCanvas
+from tui.widgets._log_css import LOG_VIEW_CSS
 
 __all__ = ("Batch", "Counts", "LogView")
 
@@ -34,6 +36,8 @@ class LogView(LogCanvas, can_focus=True):
         id: the widget's id.
         classes: the widget's CSS classes.
     """
+
+    DEFAULT_CSS = LOG_VIEW_CSS
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "toggle_follow", "Follow / pause", id="log.follow"),
@@ -265,7 +269,8 @@ class LogView(LogCanvas, can_focus=True):
         if wrapped:
             start = first if forward else end - 1
         self._tell(text, "searching")
-        work = self._run_search(query, text, start, forward=forward, wrapped=wrapped)
+        # Not the coroutine itself: one that is cancelled before its first step would complain.
+        work = partial(self._run_search, query, text, start, forward=forward, wrapped=wrapped)
         self.run_worker(work, group="log-search", exclusive=True)
 
     async def _run_search(self, query: Query, text: str, start: int, *, forward: bool, wrapped: bool) -> None:

@@ -201,7 +201,7 @@ class LogStore:
         return self.append_marker(text)
 
     def clear(self) -> None:
-        """Drop every row, and what is known of the stream. Rows go on counting: no number means two records."""
+        """Drop every row, and what is known of the stream. No later row has the number of an earlier one."""
         self._segments.clear()
         self._starts.clear()
         self._split.clear()

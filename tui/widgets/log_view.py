@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Final
 
 from rich.cells import cell_len, set_cell_size
@@ -269,8 +268,11 @@ class LogView(LogCanvas, can_focus=True):
         if wrapped:
             start = first if forward else end - 1
         self._tell(text, "searching")
-        # Not the coroutine itself: one that is cancelled before its first step would complain.
-        work = partial(self._run_search, query, text, start, forward=forward, wrapped=wrapped)
+
+        async def work() -> None:
+            await self._run_search(query, text, start, forward=forward, wrapped=wrapped)
+
+        # The function, not its coroutine: one that is cancelled before its first step would complain.
         self.run_worker(work, group="log-search", exclusive=True)
 
     async def _run_search(self, query: Query, text: str, start: int, *, forward: bool, wrapped: bool) -> None:

@@ -1,1 +1,21 @@
-"""Run actors under trio and let an inspector look at them."""
+"""Actors on trio, and a live inspector into them."""
+
+from inspector.actors.actions import action
+from inspector.actors.actor import Actor, ActorHandle
+from inspector.host import Host, open_host, serve
+from inspector.registry import Registry
+from inspector.tracing import Logger, get_logger
+from protocol.errors import InspectorError
+
+__all__ = (
+    "Actor",
+    "ActorHandle",
+    "Host",
+    "InspectorError",
+    "Logger",
+    "Registry",
+    "action",
+    "get_logger",
+    "open_host",
+    "serve",
+)

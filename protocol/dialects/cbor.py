@@ -52,6 +52,7 @@ class CborDialect:
     """The CBOR spelling; see `protocol.dialects.base.Dialect`."""
 
     subprotocol: Final = "inspector.cbor.v1"
+    binary: Final = True
 
     def encode(self, message: Message) -> bytes:
         """Write a message as one frame."""

@@ -1,0 +1,1 @@
+"""Actors: one actor, one turn at a time."""

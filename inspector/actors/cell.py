@@ -1,0 +1,409 @@
+"""A cell: one actor's place in the registry. It holds the mailbox, takes the turns, and keeps the actor's row.
+
+An idle actor is this object and the actor itself; mailbox, span and watch are made when first needed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import trio
+from msgspec import UNSET
+
+from inspector.actors.actor import Actor
+from inspector.actors.calls import Call, current_call
+from inspector.actors.life import Life
+from inspector.actors.notes import note, text_of
+from inspector.actors.workers import enter
+from inspector.tracing import DEBUG, INFO, TRACE, WARN, Span, current_span
+from protocol.errors import InspectorError
+from protocol.messages import ActorInfo, ActorStatus, Failure
+
+if TYPE_CHECKING:
+    from inspector.actors.actions import ActionSpec
+    from inspector.actors.kind import Kind
+    from inspector.actors.watch import StateWatch
+    from inspector.registry import Registry
+
+__all__ = ("Cell",)
+
+TARGET = "inspector.actors.action"
+
+
+class Cell:
+    """One actor.
+
+    Args:
+        registry: where it lives.
+        kind: its class.
+        key: its key, by segments.
+        address: both, as people write it.
+        id: opaque, given by the registry.
+    """
+
+    __slots__ = (
+        "actions",
+        "active_at",
+        "actor",
+        "address",
+        "current",
+        "errors",
+        "failure",
+        "generation",
+        "id",
+        "key",
+        "kind",
+        "life",
+        "mailbox",
+        "phase",
+        "registry",
+        "restarts",
+        "running",
+        "span",
+        "started_at",
+        "watch",
+    )
+
+    def __init__(self, registry: Registry, kind: Kind, key: tuple[str, ...], address: str, id: str) -> None:
+        self.registry = registry
+        self.kind = kind
+        self.key = key
+        self.address = address
+        self.id = id
+        self.phase: ActorStatus = "idle"
+        """`idle` until its first life has begun and again when nothing runs; see `status`."""
+        self.generation = 0
+        self.actions = 0
+        self.errors = 0
+        self.restarts = 0
+        self.started_at: int | None = None
+        self.active_at: int | None = None
+        self.failure: Failure | None = None
+        self.current: Call | None = None
+        """The call whose turn it is; concurrent ones take no turn."""
+        self.running: set[Call] | None = None
+        """Calls under way that have had to wait for something, the current one included."""
+        self.mailbox: deque[Call] | None = None
+        self.life: Life | None = None
+        self.span: Span | None = None
+        self.watch: StateWatch | None = None
+        self.actor: Actor[Any] | None = None
+
+    # ---- the row ----
+
+    @property
+    def status(self) -> ActorStatus:
+        """The status as the protocol spells it."""
+        if self.phase == "idle" and (self.current is not None or self.running or self.life is not None):
+            return "running"
+        return self.phase
+
+    def info(self) -> ActorInfo:
+        """Make the actor's row."""
+        running = len(self.running) if self.running else 0
+        if self.current is not None and (not self.running or self.current not in self.running):
+            running += 1
+        return ActorInfo(
+            actor=self.address,
+            id=self.id,
+            name=self.kind.name,
+            key=list(self.key),
+            status=self.status,
+            generation=self.generation,
+            mailbox=len(self.mailbox) if self.mailbox else 0,
+            running=running,
+            actions=self.actions,
+            errors=self.errors,
+            restarts=self.restarts,
+            started_at=self.started_at,
+            active_at=self.active_at,
+            failure=UNSET if self.failure is None else self.failure,
+        )
+
+    # ---- calls come in ----
+
+    def find(self, action: str) -> ActionSpec:
+        """Find an action by its name.
+
+        Raises:
+            InspectorError: ``actor.action_not_found``.
+        """
+        spec = self.kind.actions.get(action)
+        if spec is None:
+            names = list(self.kind.actions)
+            raise InspectorError(
+                "actor.action_not_found",
+                f"{self.address} has no action {action[:64]!r}; it has {', '.join(names) or 'none'}",
+                {"actor": self.address, "action": action[:64], "actions": names},
+            )
+        return spec
+
+    async def call(self, action: str, args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float | None) -> Any:
+        """Run an action for a caller in this process; see `ActorHandle.call`.
+
+        Raises:
+            RuntimeError: the registry does not run yet.
+        """
+        if self.registry.lifecycle.state == "idle":
+            raise RuntimeError("the registry does not run yet: await nursery.start(inspector.serve, registry)")
+        await trio.lowlevel.checkpoint_if_cancelled()
+        spec = self.find(action)
+        bound_args, bound_kwargs = spec.bind_call(args, kwargs)
+        caller = current_call.get()
+        call = Call(
+            self,
+            spec,
+            bound_args,
+            bound_kwargs,
+            spec.timeout if seconds is None else seconds,
+            None if caller is None else current_span.get(),
+            caller,
+            None,
+        )
+        self.deliver(call)
+        if call.finished:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        else:
+            task = trio.lowlevel.current_task()
+            call.done = lambda _: trio.lowlevel.reschedule(task)
+
+            def abort(_: object) -> trio.lowlevel.Abort:
+                call.forget()
+                return trio.lowlevel.Abort.SUCCEEDED
+
+            await trio.lowlevel.wait_task_rescheduled(abort)
+        if call.error is not None:
+            raise call.error
+        return call.value
+
+    def deliver(self, call: Call) -> None:
+        """Take a call in: run it at once where that needs no waiting, else give it to a worker or the mailbox."""
+        caller = call.caller
+        if not self._ready(call):
+            return
+        spec = call.spec
+        if caller is not None and not spec.concurrent and caller.waits_for(self):
+            chain = [*caller.chain(), self.address]
+            call.reject(InspectorError("actor.call_cycle", " → ".join(chain) + " is a circle", {"chain": chain}))
+        elif self.phase != "idle" or (not spec.concurrent and (self.current is not None or self.mailbox)):
+            self._enqueue(call)
+        elif spec.is_async:
+            if not spec.concurrent:
+                self.current = call
+            self._wait_for(call)
+            self.registry.run_call(call)
+        else:
+            self._run_here(call)
+
+    def _ready(self, call: Call) -> bool:
+        """Begin the first life where there was none; reject the call if there will be none any more."""
+        registry = self.registry
+        if not registry.admits(call.caller):
+            call.reject(registry.shut_down_error())
+            return False
+        if self.span is None and self.phase == "idle":
+            self.begin()
+        elif self.phase in ("stopping", "stopped", "failed"):
+            call.reject(self.stopped_error())
+            return False
+        return True
+
+    def _run_here(self, call: Call) -> None:
+        # A sync action never waits, so it can run in whoever's task this is: it can't be cancelled there, nor leave
+        # anything behind in the task's context.
+        if not call.spec.concurrent:
+            self.current = call
+        try:
+            value = self.registry.context.copy().run(enter, call)
+        except Exception as exc:
+            self.failed(call, exc)
+        except BaseException as exc:
+            self.failed(call, exc)
+            raise
+        else:
+            self.succeeded(call, value)
+        finally:
+            following = self.next_call(call)
+            if following is not None:
+                self.registry.run_call(following)
+
+    def _enqueue(self, call: Call) -> None:
+        mailbox = self.mailbox
+        if mailbox is None:
+            mailbox = self.mailbox = deque()
+        if len(mailbox) >= self.kind.mailbox_size:
+            self.errors += 1
+            call.reject(
+                InspectorError(
+                    "actor.overloaded",
+                    f"{self.address}: {len(mailbox)} messages wait already",
+                    {"mailbox": len(mailbox)},
+                )
+            )
+            return
+        call.start_clock()
+        self._wait_for(call)
+        mailbox.append(call)
+        if self.registry.log.wants(TRACE, TARGET):
+            self.registry.action_log.trace("queued", actor=self.address, action=call.spec.name, depth=len(mailbox))
+        if self.phase != "idle" or (self.current is not None and self.running and self.current in self.running):
+            self.registry.deadlines.add(call)
+        self.touch()
+
+    def _wait_for(self, call: Call) -> None:
+        call.pending = True
+        self.registry.begun()
+
+    def withdraw(self, call: Call, reason: InspectorError) -> None:
+        """Take a waiting call out of the mailbox and reject it."""
+        if self.mailbox and call in self.mailbox:
+            self.mailbox.remove(call)
+            self.errors += 1
+            self.touch()
+        call.reject(reason)
+
+    # ---- turns ----
+
+    def open_action_span(self, call: Call) -> Span:
+        """Begin the span of a call's action."""
+        fields: dict[str, Any] = {"actor": self.address, "actor_id": self.id, "action": call.spec.name}
+        if call.rid is not None:
+            fields["rid"] = call.rid
+        return self.registry.log.start_span("action", fields, target=TARGET, level=DEBUG, parent=call.parent)
+
+    def stalled(self, call: Call) -> None:
+        """A call's action waits for something: from now on deadlines of those behind it have to be watched."""
+        if self.running is None:
+            self.running = set()
+        self.running.add(call)
+        if self.mailbox and call is self.current:
+            for waiting in self.mailbox:
+                self.registry.deadlines.add(waiting)
+        self.touch()
+
+    def succeeded(self, call: Call, value: Any) -> None:
+        """An action returned."""
+        if call.span is not None:
+            call.span.end("ok")
+        call.resolve(value)
+
+    def failed(self, call: Call, exc: BaseException) -> None:
+        """An action raised: that is its reply, and one record."""
+        self.errors += 1
+        span = call.span
+        # An error of a call that the action made says already which one it is.
+        kind = exc.name if isinstance(exc, InspectorError) else type(exc).__name__
+        text = text_of(exc) if isinstance(exc, InspectorError) else f"{kind}: {text_of(exc)}"
+        metadata = {"type": kind}
+        if span is not None:
+            metadata |= {"trace_id": span.trace_id, "span_id": span.span_id}
+            note(self.kind.log, WARN, span, "action failed", exc)
+            span.end("error")
+        error = InspectorError("actor.failed", text, metadata)
+        error.__cause__ = exc
+        call.reject(error)
+
+    def interrupted(self, call: Call, reason: InspectorError, rest: BaseException | None = None) -> None:
+        """An action was cancelled; `rest` is what it raised besides."""
+        self.errors += 1
+        if call.span is not None:
+            message = f"action {reason.code.removeprefix('action_').replace('_', ' ')}"
+            note(self.kind.log, WARN, call.span, message, rest)
+            call.span.end("cancelled")
+        call.reject(reason)
+
+    def next_call(self, call: Call) -> Call | None:
+        """A call is over: count it, and take the next out of the mailbox where it was this one's turn."""
+        self.actions += 1
+        self.active_at = time.time_ns() // 1_000_000
+        if self.running:
+            self.running.discard(call)
+        if self.watch is not None:
+            self.watch.touch(call)
+        following: Call | None = None
+        if call is self.current:
+            self.current = following = self._take()
+        if self.phase == "stopping":
+            self.registry.turn_over()
+        self.touch()
+        return following
+
+    def resume(self) -> None:
+        """The actor can take turns (again): begin with what waits."""
+        if self.current is None and self.phase == "idle":
+            self.current = self._take()
+            if self.current is not None:
+                self.registry.run_call(self.current)
+
+    def _take(self) -> Call | None:
+        while self.mailbox and self.phase == "idle":
+            call = self.mailbox.popleft()
+            if call.finished:
+                continue
+            if not call.spec.concurrent:
+                return call
+            self.registry.run_call(call)
+        return None
+
+    # ---- lives ----
+
+    def begin(self) -> None:
+        """Begin a life: at once where nothing has to be started, else in a task."""
+        if self.kind.lives:
+            self.phase = "starting"
+            self.life = Life(self)
+            self.registry.start_life(self.life)
+        else:
+            self.open_span()
+        self.touch()
+
+    def make_actor(self) -> None:
+        """Make the actor and its state anew."""
+        cls = self.kind.actor
+        actor = cls.__new__(cls)
+        actor._cell = self
+        actor.state = actor.initial_state()
+        actor.__init__()  # type: ignore[misc]  # a life begins with the constructor, after state and cell are there
+        self.actor = actor
+
+    def open_span(self) -> Span:
+        """Begin the span of a new life, and say so."""
+        self.generation += 1
+        self.started_at = time.time_ns() // 1_000_000
+        fields = {"actor": self.address, "actor_id": self.id, "generation": self.generation}
+        self.span = self.registry.log.start_span("actor", fields, target="inspector.actors.life", level=DEBUG)
+        note(self.registry.life_log, INFO, self.span, "actor started")
+        return self.span
+
+    def spawn(self, task: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str | None) -> None:
+        """Start a task in the actor's nursery; see `Actor.spawn`."""
+        if self.phase in ("stopping", "stopped", "failed", "restarting"):
+            raise self.stopped_error()
+        if self.life is None:
+            self.life = Life(self, started=True)
+            self.registry.start_life(self.life)
+        self.life.spawn(task, args, name or str(getattr(task, "__name__", "task")))
+        self.touch()
+
+    def interrupt(self, reason: InspectorError) -> None:
+        """Cancel every call that is under way."""
+        for call in (*(self.running or ()), *(() if self.current is None else (self.current,))):
+            call.cancel(reason)
+
+    def clear(self, reason: InspectorError) -> None:
+        """Reject every call that waits in the mailbox."""
+        while self.mailbox:
+            self.mailbox.popleft().reject(reason)
+        self.touch()
+
+    def stopped_error(self) -> InspectorError:
+        """Make the error of a call that this actor can't answer any more."""
+        return InspectorError("actor.stopped", f"{self.address} ended before it could answer", {"actor": self.address})
+
+    def touch(self) -> None:
+        """Tell those who watch the list of actors that this row has changed."""
+        if self.registry.watchers:
+            self.registry.touched(self)

@@ -1,0 +1,80 @@
+"""What all actors of one class share, read from the class once."""
+
+from __future__ import annotations
+
+import typing
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from inspector.actors.actions import ActionSpec, actions_of
+from inspector.actors.actor import Actor
+
+if TYPE_CHECKING:
+    from inspector.tracing import Logger
+
+__all__ = ("Kind",)
+
+
+class Kind:
+    """An actor class as its registry knows it.
+
+    Args:
+        actor: the class.
+        log: the log of the class's module.
+
+    Raises:
+        TypeError: an action or the state's type can't be used.
+    """
+
+    __slots__ = (
+        "actions",
+        "actor",
+        "has_on_start",
+        "has_on_stop",
+        "has_run",
+        "log",
+        "mailbox_size",
+        "name",
+        "schema",
+        "state",
+    )
+
+    def __init__(self, actor: type[Actor[Any]], log: Logger) -> None:
+        self.actor = actor
+        self.name = actor.name
+        self.log = log
+        self.mailbox_size = actor.mailbox_size
+        self.actions: dict[str, ActionSpec] = actions_of(actor)
+        self.has_on_start = actor.on_start is not Actor.on_start
+        self.has_on_stop = actor.on_stop is not Actor.on_stop
+        self.has_run = actor.run is not Actor.run
+        self.state = _state_type(actor)
+        self.schema: dict[str, Any] | None = None
+        if self.state is not None:
+            try:
+                self.schema = msgspec.json.schema(
+                    self.state, schema_hook=lambda custom: {"description": custom.__name__}
+                )
+            except (TypeError, ValueError) as exc:
+                raise TypeError(f"{actor.__qualname__}: the state's type has no schema: {exc}") from exc
+
+    @property
+    def lives(self) -> bool:
+        """Whether an actor of this class has something to do as soon as it exists."""
+        return self.has_on_start or self.has_run
+
+    def make_state(self) -> Any:
+        """Make an initial state; None for a class without state."""
+        return None if self.state is None else self.state()
+
+
+def _state_type(actor: type[Actor[Any]]) -> Any:
+    for base in actor.__mro__:
+        for origin in getattr(base, "__orig_bases__", ()):
+            if typing.get_origin(origin) is Actor:
+                (state,) = typing.get_args(origin)
+                if isinstance(state, typing.TypeVar):
+                    continue
+                return None if state is type(None) else state
+    return None

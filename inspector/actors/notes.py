@@ -1,0 +1,37 @@
+"""Records that the host itself makes about an actor, in a span that need not be the current one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inspector.tracing import Logger, Span, current_span
+
+__all__ = ("note", "text_of")
+
+
+def note(
+    logger: Logger,
+    level: int,
+    span: Span | None,
+    message: str,
+    exc: BaseException | None = None,
+    **fields: Any,
+) -> None:
+    """Write an event into `span`, with an exception where there is one."""
+    token = current_span.set(span)
+    try:
+        if exc is None:
+            logger.event(level, span, message, **fields)
+        else:
+            logger.exception(message, exc, level, **fields)
+    finally:
+        current_span.reset(token)
+
+
+def text_of(exc: BaseException) -> str:
+    """Return what an exception says, at most 1,000 characters of it."""
+    try:
+        return str(exc)[:1000]
+    except Exception:
+        # What an exception says of itself is the program's code, and may fail like any other.
+        return "(str() of the exception raised)"

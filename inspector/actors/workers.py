@@ -1,0 +1,241 @@
+"""Workers: the tasks that run asynchronous actions. They belong to no actor, and park when there is nothing to do.
+
+A worker runs an action's coroutine step by step in a context of its own, so that what the action sets in its context
+vars stays there. Only when the action first really waits does it cost more than a call: then the worker's one cancel
+scope gets the action's deadline. A scope that has fired is spent, and its worker with it.
+"""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from inspector.actors.calls import Call, current_call
+from inspector.tracing import current_span
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ("Worker", "Workers", "enter")
+
+_MOST_PARKED: Final = 16
+"""A parked task costs about 2,000 bytes; more than these end instead."""
+_TURNS: Final = 32
+"""Actions that a worker runs before it lets other tasks have a turn."""
+
+
+def enter(call: Call) -> Any:
+    """Begin a call's action in the present context: its value, or the coroutine that will have it."""
+    call.span = call.cell.open_action_span(call)
+    current_span.set(call.span)
+    current_call.set(call)
+    return call.spec.function(call.cell.actor, *call.args, **call.kwargs)
+
+
+class Workers:
+    """All workers of a registry.
+
+    Args:
+        nursery: where they run.
+        context: what each action's context is a copy of.
+    """
+
+    def __init__(self, nursery: trio.Nursery, context: Context) -> None:
+        self._nursery = nursery
+        self._context = context
+        self._parked: list[Worker] = []
+        self._deferred: list[Callable[[], object]] = []
+        self._stepping = 0
+
+    def run(self, call: Call) -> None:
+        """Run a call on some worker, and after it, where it was a turn of its actor, those that wait behind it."""
+        if self._parked:
+            worker = self._parked.pop()
+            worker.job = call
+            call.worker = worker
+            trio.lowlevel.reschedule(worker.task)
+        else:
+            worker = Worker(self, self._context)
+            worker.job = call
+            call.worker = worker
+            self._nursery.start_soon(worker.work, name=f"worker {call.cell.address}")
+
+    def defer(self, function: Callable[[], object]) -> bool:
+        """Call `function` when the worker that runs at this moment stops to wait; False if none does.
+
+        What a run of actions has to send leaves in one write so.
+        """
+        if self._stepping:
+            self._deferred.append(function)
+            return True
+        return False
+
+    def flush(self) -> None:
+        """Call what was deferred."""
+        while self._deferred:
+            deferred, self._deferred = self._deferred, []
+            for function in deferred:
+                function()
+
+    def park(self, worker: Worker) -> bool:
+        """Take a worker back; False if there are enough."""
+        if len(self._parked) >= _MOST_PARKED:
+            return False
+        self._parked.append(worker)
+        return True
+
+    def unpark(self, worker: Worker) -> None:
+        """Forget a parked worker."""
+        self._parked.remove(worker)
+
+    def begin_step(self) -> None:
+        """A worker's step begins."""
+        self._stepping += 1
+
+    def end_step(self) -> None:
+        """A worker is about to wait."""
+        self._stepping -= 1
+        if not self._stepping:
+            self.flush()
+
+
+class Worker:
+    """One task that runs actions, one after the other."""
+
+    __slots__ = ("_context", "_pool", "_scope", "job", "task")
+
+    task: trio.lowlevel.Task
+
+    def __init__(self, pool: Workers, context: Context) -> None:
+        self._pool = pool
+        self._context = context
+        self._scope = trio.CancelScope()
+        self.job: Call | None = None
+
+    def cancel(self) -> None:
+        """Cancel the action that runs at this moment."""
+        self._scope.cancel()
+
+    async def work(self) -> None:
+        """Run actions until nobody has need of this worker."""
+        self.task = trio.lowlevel.current_task()
+        pool = self._pool
+        with self._scope:
+            while self.job is not None:
+                pool.begin_step()
+                try:
+                    turns = 0
+                    while self.job is not None and not self._scope.cancel_called:
+                        turns += 1
+                        if turns % _TURNS == 0:
+                            await self._yield()
+                        call, self.job = self.job, None
+                        await self._perform(call)
+                finally:
+                    pool.end_step()
+                if self._scope.cancel_called:
+                    break
+                await self._park()
+        if self.job is not None:
+            pool.run(self.job)
+
+    async def _yield(self) -> None:
+        self._pool.end_step()
+        try:
+            await trio.lowlevel.checkpoint()
+        finally:
+            self._pool.begin_step()
+
+    async def _park(self) -> None:
+        if not self._pool.park(self):
+            return
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            # A job that came in the same moment must not be lost: then the cancellation waits for the next checkpoint.
+            if self.job is not None:
+                return trio.lowlevel.Abort.FAILED
+            self._pool.unpark(self)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    async def _perform(self, call: Call) -> None:
+        cell = call.cell
+        cancelled: BaseException | None = None
+        try:
+            if call.reason is not None:
+                # Cancelled between being given to a worker and beginning.
+                cell.interrupted(call, call.reason)
+                return
+            value = await self._drive(call)
+        except Exception as exc:
+            cancelled = self._failed(call, exc)
+        except trio.Cancelled as exc:
+            cancelled = exc
+            self._interrupted(call)
+        except BaseException as exc:
+            cell.failed(call, exc)
+            raise
+        else:
+            cell.succeeded(call, value)
+        finally:
+            call.worker = None
+            self.job = cell.next_call(call)
+        if cancelled is not None:
+            # Only the scope that it belongs to may end a cancellation: this worker's, or one outside.
+            raise cancelled
+
+    def _failed(self, call: Call, exc: Exception) -> BaseException | None:
+        """Note what an action raised; return the part of it that is a cancellation."""
+        if not isinstance(exc, BaseExceptionGroup):
+            call.cell.failed(call, exc)
+            return None
+        cancelled, rest = exc.split(trio.Cancelled)
+        if cancelled is None or (rest is not None and not self._scope.cancel_called):
+            call.cell.failed(call, exc)
+        else:
+            self._interrupted(call, rest)
+        return cancelled
+
+    def _interrupted(self, call: Call, rest: BaseException | None = None) -> None:
+        mine = self._scope.cancel_called
+        call.cell.interrupted(call, (call.reason or call.timed_out()) if mine else call.cell.stopped_error(), rest)
+
+    @types.coroutine
+    def _drive(self, call: Call) -> Generator[Any, Any, Any]:
+        context = self._context.copy()
+        try:
+            coroutine: Coroutine[Any, Any, Any] = context.run(enter, call)
+            if not call.spec.is_async:
+                return coroutine
+            trap = context.run(coroutine.send, None)
+        except StopIteration as stop:
+            return stop.value
+        task, own = self.task, self.task.context
+        call.start_clock()
+        # An inspector that looks from outside, and trio when it goes on, both find the action's own context.
+        task.context = context
+        self._scope.deadline = call.deadline
+        call.cell.stalled(call)
+        self._pool.end_step()
+        try:
+            while True:
+                try:
+                    sent = yield trap
+                except BaseException as exc:
+                    self._pool.begin_step()
+                    trap = coroutine.throw(exc)
+                else:
+                    self._pool.begin_step()
+                    trap = coroutine.send(sent)
+                self._pool.end_step()
+        except StopIteration as stop:
+            return stop.value
+        finally:
+            task.context = own
+            self._scope.deadline = math.inf

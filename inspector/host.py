@@ -1,0 +1,212 @@
+"""The host: a registry, an inspector service and its listeners, started and ended as one."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import trio
+
+from inspector.lifecycle import DRAIN_TIMEOUT, State
+from inspector.registry import Registry
+from inspector.runtime_file import RuntimeFile
+from inspector.service.service import MAX_CONNECTIONS, Service
+from protocol.dialects import DIALECTS
+from protocol.handshake import Door, check_token
+from protocol.messages import HostInfo
+
+__all__ = ("DEFAULT_PORT", "Host", "open_host", "serve")
+
+DEFAULT_PORT = 7351
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Host:
+    """A registry that is served. Made by `serve` and `open_host`.
+
+    Attributes:
+        registry: its actors.
+        url: where inspectors connect, ``http://HOST:PORT``.
+        token: what they need.
+    """
+
+    def __init__(self, registry: Registry, url: str, token: str) -> None:
+        self.registry = registry
+        self.url = url
+        self.token = token
+
+    @property
+    def state(self) -> State:
+        """idle, starting, serving, draining or stopped."""
+        return self.registry.state
+
+    def shutdown(self) -> None:
+        """Begin to shut down: refuse new work, let what runs end. Once is enough, more does no harm."""
+        self.registry.lifecycle.apply("shutdown")
+
+    async def wait_stopped(self) -> None:
+        """Wait until the host has stopped; at once if it has."""
+        await self.registry.lifecycle.wait_stopped()
+
+    async def shutdown_and_wait(self) -> None:
+        """Shut down, and wait until that is done."""
+        self.shutdown()
+        await self.wait_stopped()
+
+
+async def serve(
+    registry: Registry,
+    *,
+    shutdown: trio.Event | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    token: str | None = None,
+    drain_timeout: float = DRAIN_TIMEOUT,
+    allow_hosts: Iterable[str] = (),
+    allow_origins: Iterable[str] = (),
+    insecure_bind: bool = False,
+    max_connections: int = MAX_CONNECTIONS,
+    runtime_file: bool = True,
+    task_status: trio.TaskStatus[Host] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run a registry's actors and serve its inspectors, until it has stopped.
+
+    Args:
+        registry: runs once; afterwards it is stopped for good.
+        shutdown: when set, the host drains.
+        host: the address or name to listen on.
+        port: 0 for any that is free.
+        token: what inspectors need, of ``A-Z a-z 0-9 . _ ~ -``; one is made where none is given.
+        drain_timeout: seconds that a drain may take.
+        allow_hosts: names that the Host header may have besides loopback's and `host`.
+        allow_origins: origins of pages in browsers that may connect; none unless given.
+        insecure_bind: allow a `host` that is not this machine alone.
+        max_connections: sockets open at once.
+        runtime_file: let this user's `inspector-tui` find the host, see `inspector.runtime_file`.
+        task_status: gets the `Host` once it serves.
+
+    Raises:
+        OSError: the port is taken, or the address is not this machine's.
+        RuntimeError: the registry has run already.
+        ValueError: the token has another character, or `host` is reachable from outside and `insecure_bind` is not set.
+    """
+    token = secrets.token_urlsafe(24) if token is None else check_token(token)
+    _check_bind(host, insecure_bind)
+    registry.lifecycle.apply("start")
+    log = registry.log
+    log.add_secret(token)
+    log.open()
+    names = _LOOPBACK | {host.lower()} | {name.lower() for name in allow_hosts}
+    door = Door(token=token, subprotocols=tuple(DIALECTS), hosts=frozenset(names), origins=frozenset(allow_origins))
+    try:
+        async with trio.open_nursery() as nursery:
+            if shutdown is not None:
+                nursery.start_soon(_follow, shutdown, registry)
+            listeners = await trio.open_tcp_listeners(port, host=host)
+            url = _url(host, listeners)
+            info = _host_info(registry)
+            service = Service(registry, door, info, max_connections=max_connections)
+            with RuntimeFile(url, token, info) if runtime_file else contextlib.nullcontext():
+                await _run(registry, service, listeners, Host(registry, url, token), drain_timeout, task_status)
+            nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        # A taken port is an OSError to the caller, not a group that holds one.
+        if len(group.exceptions) == 1 and registry.state == "starting":
+            raise group.exceptions[0] from None
+        raise
+    finally:
+        registry.lifecycle.apply("end")
+        log.logger("inspector.host").info("inspector stopped")
+        # Sinks write from threads of their own; waiting for them here would block the loop of whoever embeds us.
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(log.close)
+
+
+async def _run(
+    registry: Registry,
+    service: Service,
+    listeners: list[trio.SocketListener],
+    host: Host,
+    drain_timeout: float,
+    task_status: trio.TaskStatus[Host],
+) -> None:
+    log = registry.log.logger("inspector.host")
+    async with registry.open(), trio.open_nursery() as connections:
+        async with trio.open_nursery() as accepting:
+            accepting.start_soon(partial(trio.serve_listeners, service.handle, listeners, handler_nursery=connections))
+            if registry.lifecycle.apply("ready") == "serving":
+                log.info("inspector listening", url=host.url, pid=os.getpid())
+            task_status.started(host)
+            await registry.lifecycle.wait_draining()
+            accepting.cancel_scope.cancel()
+        log.info("inspector draining", timeout_ms=round(drain_timeout * 1000))
+        await registry.drain(drain_timeout)
+        await service.close()
+        connections.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def open_host(registry: Registry, **options: Any) -> AsyncIterator[Host]:
+    """Serve a registry inside a block, and drain it at the block's end.
+
+    Args:
+        registry: runs once.
+        options: those of `serve`.
+
+    Raises:
+        OSError: see `serve`.
+        RuntimeError: see `serve`.
+        ValueError: see `serve`.
+    """
+    # What is raised before or inside the block is raised as it is: a nursery would wrap it into a group.
+    error: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        try:
+            host: Host = await nursery.start(partial(serve, registry, **options))
+        except Exception as exc:
+            error = exc
+        else:
+            try:
+                yield host
+            except Exception as exc:
+                error = exc
+            await host.shutdown_and_wait()
+    if error is not None:
+        raise error
+
+
+async def _follow(shutdown: trio.Event, registry: Registry) -> None:
+    await shutdown.wait()
+    registry.lifecycle.apply("shutdown")
+
+
+def _check_bind(host: str, insecure_bind: bool) -> None:
+    if insecure_bind or host.lower() == "localhost":
+        return
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    raise ValueError(f"{host} can be reached from other machines: without TLS that needs insecure_bind")
+
+
+def _url(host: str, listeners: list[trio.SocketListener]) -> str:
+    port = listeners[0].socket.getsockname()[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _host_info(registry: Registry) -> HostInfo:
+    return HostInfo(
+        id=registry.log.host_id,
+        name=registry.log.host_name,
+        version=version("inspector-tui"),
+        pid=os.getpid(),
+        started_at=time.time_ns() // 1_000_000,
+    )

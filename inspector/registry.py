@@ -1,0 +1,344 @@
+"""The registry: all actors of a host, and the way in to them. It owns no listener."""
+
+from __future__ import annotations
+
+import contextlib
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from contextvars import Context, copy_context
+from functools import partial
+from typing import Any, TypeVar, overload
+
+import trio
+
+from inspector.actors.actor import Actor, ActorHandle, Key
+from inspector.actors.calls import Call, current_call
+from inspector.actors.cell import Cell
+from inspector.actors.deadlines import Deadlines
+from inspector.actors.kind import Kind
+from inspector.actors.life import Life, in_stop_hook, retire, stop_actor
+from inspector.actors.workers import Workers
+from inspector.lifecycle import DRAIN_TIMEOUT, Lifecycle, State
+from inspector.tracing import Log, current_span
+from protocol.addresses import decode_address, encode_address
+from protocol.errors import AddressError, InspectorError
+
+__all__ = ("Registry",)
+
+A = TypeVar("A", bound=Actor[Any])
+
+
+class Registry:
+    """All actors of a host.
+
+    Args:
+        actors: the actor classes that it knows.
+        log: where its spans and records go; one of its own unless given.
+        name: the host's name, the machine's unless given. Not used beside `log`.
+        record: what the ring records, a filter. Not used beside `log`.
+        record_size: bytes that the ring may have. Not used beside `log`.
+
+    Raises:
+        TypeError: an actor class can't be used, or two have one name.
+        FilterError: `record` does not parse.
+    """
+
+    def __init__(
+        self,
+        actors: Iterable[type[Actor[Any]]] = (),
+        *,
+        log: Log | None = None,
+        name: str | None = None,
+        record: str = "debug",
+        record_size: int = 16 * 2**20,
+    ) -> None:
+        self.log = log or Log(host_name=name, record=record, record_size=record_size)
+        self.life_log = self.log.logger("inspector.actors.life")
+        self.action_log = self.log.logger("inspector.actors.action")
+        self.lifecycle = Lifecycle()
+        self.deadlines = Deadlines()
+        self.context: Context = copy_context()
+        self.watchers: dict[Callable[[], object], set[Cell]] = {}
+        """Those who watch the list: what to call when a row changes, and the cells that did since they looked."""
+        self.workers: Workers
+        self._nursery: trio.Nursery | None = None
+        self._kinds: dict[str, Kind] = {}
+        self._classes: dict[type[Actor[Any]], Kind] = {}
+        self._cells: dict[str, Cell] = {}
+        self._sorted: list[str] | None = None
+        self._made = 0
+        self._pending = 0
+        self._quiet = trio.Event()
+        self._turn_over = trio.Event()
+        self._waiting_lives: list[Life] = []
+        for actor in actors:
+            self.add(actor)
+
+    def add(self, actor: type[Actor[Any]]) -> None:
+        """Learn of an actor class.
+
+        Raises:
+            TypeError: it can't be used, or its name is taken.
+        """
+        kind = Kind(actor, self.log.logger(actor.__module__))
+        if kind.name in self._kinds:
+            raise TypeError(f"two actor classes are called {kind.name!r}")
+        self._kinds[kind.name] = self._classes[actor] = kind
+
+    # ---- finding and making actors ----
+
+    @overload
+    def get_or_create(self, actor: type[A], key: Key = ()) -> ActorHandle[A]: ...
+    @overload
+    def get_or_create(self, actor: str, key: Key = ()) -> ActorHandle[Any]: ...
+    def get_or_create(self, actor: type[Actor[Any]] | str, key: Key = ()) -> ActorHandle[Any]:
+        """Get a handle on an actor, which is made where it does not exist.
+
+        Args:
+            actor: its class, or the class's name.
+            key: its key.
+
+        Raises:
+            LookupError: no class of that name was added.
+            AddressError: a segment of the key can't be part of an address.
+            InspectorError: ``registry.shut_down``, and the actor does not exist.
+        """
+        kind = self._kinds.get(actor) if isinstance(actor, str) else self._classes.get(actor)
+        if kind is None:
+            raise LookupError(f"this registry has no actor class {actor!r}")
+        segments = (key,) if isinstance(key, str) else tuple(key)
+        address = encode_address(kind.name, segments)
+        cell = self._cells.get(address)
+        if cell is None:
+            if not self.admits(current_call.get()):
+                raise self.shut_down_error()
+            self._made += 1
+            cell = Cell(self, kind, segments, address, f"{self.log.host_id[:8]}{self._made:08x}")
+            cell.make_actor()
+            self._cells[address] = cell
+            self._sorted = None
+            if kind.lives and not self.lifecycle.over:
+                cell.begin()
+            cell.touch()
+        return ActorHandle(cell)
+
+    def get(self, address: str) -> Cell:
+        """Find an actor by its address. Looking never creates one.
+
+        Raises:
+            InspectorError: ``actor.not_found``.
+        """
+        cell = self._cells.get(address)
+        if cell is None:
+            with contextlib.suppress(AddressError):
+                # As people may spell it.
+                cell = self._cells.get(encode_address(*decode_address(address)))
+            if cell is None:
+                raise InspectorError("actor.not_found", f"no actor {address[:256]!r}", {"actor": address[:256]})
+        return cell
+
+    def page(self, prefix: str, after: str, limit: int) -> tuple[list[Cell], int, bool]:
+        """List actors in the order of their addresses.
+
+        Args:
+            prefix: of the addresses.
+            after: the address to go on behind.
+            limit: actors at most.
+
+        Returns:
+            The actors, how many have the prefix, and whether there are more behind these.
+        """
+        if self._sorted is None:
+            self._sorted = sorted(self._cells)
+        names = self._sorted
+        first = bisect_left(names, prefix)
+        last = bisect_left(names, prefix + "\U0010ffff") if prefix else len(names)
+        start = max(first, bisect_left(names, after + "\0")) if after else first
+        end = min(last, start + limit)
+        return [self._cells[name] for name in names[start:end]], last - first, end < last
+
+    def holds(self, cell: Cell) -> bool:
+        """Tell whether this is still the actor of its address."""
+        return self._cells.get(cell.address) is cell
+
+    def __len__(self) -> int:
+        return len(self._cells)
+
+    # ---- calls ----
+
+    async def call(self, target: str | ActorHandle[Any], action: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Run an action and wait for what it returns; see `ActorHandle.call`.
+
+        Args:
+            target: an address or a handle.
+            action: the action's name.
+            args: by position.
+            kwargs: by name.
+
+        Raises:
+            InspectorError: ``actor.not_found`` and what `ActorHandle.call` raises.
+        """
+        address = target if isinstance(target, str) else target.address
+        return await self.get(address).call(action, args, kwargs, None)
+
+    def run_call(self, call: Call) -> None:
+        """Have a worker run a call."""
+        if self._nursery is None:
+            call.reject(self.shut_down_error())
+        else:
+            self.workers.run(call)
+
+    def admits(self, caller: Call | None) -> bool:
+        """Tell whether a call is taken in: all while serving; while draining what admitted work sends."""
+        state = self.lifecycle.state
+        if state == "draining":
+            return caller is not None or in_stop_hook.get()
+        return state != "stopped"
+
+    def shut_down_error(self) -> InspectorError:
+        """Make the error of work that comes too late."""
+        return InspectorError("registry.shut_down", f"the host {self.log.host_name} is shutting down")
+
+    @property
+    def state(self) -> State:
+        """Where it stands: idle, starting, serving, draining or stopped."""
+        return self.lifecycle.state
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new work is taken in any more."""
+        return self.lifecycle.over
+
+    # ---- for its cells ----
+
+    def begun(self) -> None:
+        """A call has come that will have to wait."""
+        self._pending += 1
+
+    def ended(self) -> None:
+        """Such a call is over."""
+        self._pending -= 1
+        if not self._pending:
+            self._quiet.set()
+
+    def turn_over(self) -> None:
+        """A turn of an actor that is stopping is over."""
+        self._turn_over.set()
+
+    def start_life(self, life: Life) -> None:
+        """Start an actor's task, as soon as the registry runs."""
+        if self._nursery is None:
+            self._waiting_lives.append(life)
+        else:
+            self._nursery.start_soon(life.work)
+
+    def touched(self, cell: Cell) -> None:
+        """Tell the watchers that a row has changed."""
+        for wake, cells in self.watchers.items():
+            cells.add(cell)
+            wake()
+
+    # ---- running ----
+
+    async def stop(self, target: str | ActorHandle[Any]) -> None:
+        """Stop an actor in good order and remove it: what waits is rejected, what runs may end first.
+
+        Raises:
+            InspectorError: ``actor.not_found``.
+            RuntimeError: an action of that actor waits for this.
+        """
+        cell = self.get(target if isinstance(target, str) else target.address)
+        caller = current_call.get()
+        if caller is not None and caller.waits_for(cell):
+            raise RuntimeError(f"{cell.address} can't wait for its own end: spawn a task that stops it")
+        healthy = cell.phase == "idle"
+        cell.phase = "stopping"
+        cell.clear(cell.stopped_error())
+        while cell.current is not None or cell.running:
+            self._turn_over = trio.Event()
+            await self._turn_over.wait()
+        await stop_actor(cell, healthy=healthy)
+        if self.holds(cell):
+            del self._cells[cell.address]
+            self._sorted = None
+        cell.touch()
+
+    @asynccontextmanager
+    async def running(self, *, drain_timeout: float = DRAIN_TIMEOUT) -> AsyncIterator[Registry]:
+        """Run without a host: actors live inside the block, and are drained at its end."""
+        self.lifecycle.apply("start")
+        try:
+            async with self.open():
+                self.lifecycle.apply("ready")
+                try:
+                    yield self
+                finally:
+                    self.lifecycle.apply("shutdown")
+                    await self.drain(drain_timeout)
+        finally:
+            self.lifecycle.apply("end")
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Give actors a nursery to live in; at the block's end it is cancelled. The host calls `drain` before."""
+        # Actions begin with what the program has set, but in no span and in nobody's turn.
+        self.context = copy_context()
+        self.context.run(current_span.set, None)
+        self.context.run(current_call.set, None)
+        async with trio.open_nursery() as nursery:
+            self.workers = Workers(nursery, self.context)
+            self._nursery = nursery
+            nursery.start_soon(self.deadlines.watch)
+            waiting, self._waiting_lives = self._waiting_lives, []
+            for life in waiting:
+                nursery.start_soon(life.work)
+            try:
+                yield
+            finally:
+                self._nursery = None
+                self._abandon()
+                nursery.cancel_scope.cancel()
+
+    async def drain(self, seconds: float) -> None:
+        """Let what runs end, then stop every actor. The lifecycle must say `draining`.
+
+        Args:
+            seconds: for all of it. What still runs after three quarters of them is cancelled, so that stop
+                hooks have the rest; a hook that takes longer is cancelled too.
+        """
+        deadline = trio.current_time() + seconds
+        with trio.move_on_at(deadline - seconds / 4) as actions:
+            await self._wait_quiet()
+        if actions.cancelled_caught:
+            for cell in list(self._cells.values()):
+                cell.clear(cell.stopped_error())
+                cell.interrupt(cell.stopped_error())
+        with trio.move_on_at(deadline) as hooks:
+            async with trio.open_nursery() as nursery:
+                for cell in list(self._cells.values()):
+                    if cell.life is not None or (cell.span is not None and cell.kind.has_on_stop):
+                        nursery.start_soon(partial(stop_actor, cell, healthy=cell.phase == "idle"))
+                    else:
+                        retire(cell)
+        if hooks.cancelled_caught:
+            self.life_log.warn("drain timed out", timeout_ms=round(seconds * 1000))
+
+    async def _wait_quiet(self) -> None:
+        while self._pending:
+            self._quiet = trio.Event()
+            await self._quiet.wait()
+
+    def _abandon(self) -> None:
+        """Answer what nobody will work on any more."""
+        for cell in self._cells.values():
+            if cell.current is None and not cell.running and not cell.mailbox and cell.span is None:
+                continue
+            error = cell.stopped_error()
+            cell.clear(error)
+            if cell.current is not None and cell.current.worker is None:
+                cell.current.reject(error)
+            if cell.phase != "stopped":
+                cell.phase = "stopped"
+                if cell.span is not None:
+                    cell.span.end("cancelled")

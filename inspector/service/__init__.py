@@ -1,0 +1,1 @@
+"""The inspector websocket: who is let in, what is answered, what is pushed."""

@@ -1,0 +1,326 @@
+"""One inspector's websocket: a protocol session between a wire and the handlers.
+
+The reader hands each message straight to its handler; what the handlers answer leaves in one write behind what was
+read. No task is made for a request, and nothing here waits for the peer to read: replies pile up in the wire, up to a
+bound at which this connection's reader stops reading.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import trio
+from websockets.frames import Frame as WebsocketFrame
+from websockets.frames import Opcode
+from websockets.protocol import Event, State
+from websockets.server import ServerProtocol
+
+from inspector.actors.calls import Call
+from inspector.service.requests import HANDLERS, action_response
+from inspector.service.subscriptions import Subscription
+from inspector.service.wire import SocketWire
+from inspector.tracing import ERROR, TRACE
+from protocol.dialects import Dialect, Frame
+from protocol.errors import BadMessage, InspectorError
+from protocol.messages import Error, Init, Request, Response
+from protocol.server import ServerSession
+
+if TYPE_CHECKING:
+    from inspector.registry import Registry
+
+__all__ = ("MAX_FRAME", "Connection")
+
+MAX_FRAME: Final = 2**20
+"""Bytes of a frame either way: the default bound of websockets' own clients."""
+MAX_IN_FLIGHT: Final = 1024
+"""Requests of one connection that may wait for an answer; then its reader stops reading."""
+HIGH_WATER: Final = 2 * 2**20
+"""Bytes that may wait for the peer to read them; then nothing is pushed and its reader stops reading."""
+PUSH_INTERVAL: Final = 0.05
+"""Seconds between two rounds of pushes, so that what comes fast is sent together."""
+PING_AFTER: Final = 10.0
+"""Seconds of silence after which the peer is pinged."""
+DEAD_AFTER: Final = 30.0
+"""Seconds of silence, a ping unanswered, after which the connection is cut."""
+_FRAMES_A_TURN: Final = 32
+
+
+class Connection:
+    """One inspector.
+
+    Args:
+        id: its name, in the log and for other inspectors.
+        registry: what it inspects.
+        protocol: the websocket, open.
+        wire: where its bytes go.
+        dialect: how its messages are spelt.
+        nursery: where its tasks run.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        registry: Registry,
+        protocol: ServerProtocol,
+        wire: SocketWire,
+        dialect: Dialect,
+        nursery: trio.Nursery,
+    ) -> None:
+        self.id = id
+        self.registry = registry
+        self.calls: dict[int, Call] = {}
+        """Actions under way that this connection asked for, by the request's id."""
+        self._protocol = protocol
+        self._wire = wire
+        self._session = ServerSession(dialect, max_frame=MAX_FRAME)
+        self._nursery = nursery
+        self._log = registry.log.logger("inspector.service.connection")
+        self._send_frame = protocol.send_binary if dialect.binary else protocol.send_text
+        self._fragments: list[bytes] = []
+        self._text = False
+        self._corked = False
+        self._flush_due = False
+        self._room = trio.Event()
+        self._subscriptions: dict[int, Subscription] = {}
+        self._something = trio.Event()
+        self._pushing = False
+        self._heard_at = trio.current_time()
+        self._token = trio.lowlevel.current_trio_token()
+
+    # ---- reading ----
+
+    async def serve(self, init: Init) -> None:
+        """Greet the peer and answer it until the connection ends."""
+        self._log.debug("inspector attached")
+        self._nursery.start_soon(self._keep_alive)
+        self._transmit(self._session.announce(init))
+        await self._read(self._protocol.events_received())
+        while not self._wire.closed:
+            data = await self._wire.receive()
+            self._heard_at = trio.current_time()
+            if data:
+                self._protocol.receive_data(data)
+            else:
+                self._protocol.receive_eof()
+            await self._read(self._protocol.events_received())
+            if not data or self._protocol.state is State.CLOSED:
+                return
+            if self._session.waiting >= MAX_IN_FLIGHT or self._wire.waiting > HIGH_WATER:
+                await self._wait_for_room()
+
+    async def _read(self, frames: Sequence[Event]) -> None:
+        self._corked = True
+        for count, frame in enumerate(frames, 1):
+            if self._protocol.state is State.OPEN and isinstance(frame, WebsocketFrame):
+                self._frame(frame)
+            if count % _FRAMES_A_TURN == 0:
+                self._corked = False
+                self.flush()
+                await trio.lowlevel.checkpoint()
+                self._corked = True
+        self._corked = False
+        self.flush()
+
+    async def _wait_for_room(self) -> None:
+        while self._session.waiting >= MAX_IN_FLIGHT or self._wire.waiting > HIGH_WATER:
+            self._room = trio.Event()
+            await self._room.wait()
+
+    def _frame(self, frame: WebsocketFrame) -> None:
+        opcode = frame.opcode
+        if opcode is Opcode.BINARY or opcode is Opcode.TEXT:
+            self._text = opcode is Opcode.TEXT
+            if frame.fin:
+                self._message(frame.data)
+            else:
+                self._fragments = [bytes(frame.data)]
+        elif opcode is Opcode.CONT:
+            self._fragments.append(bytes(frame.data))
+            if frame.fin:
+                whole, self._fragments = b"".join(self._fragments), []
+                self._message(whole)
+
+    def _message(self, data: bytes | bytearray | memoryview) -> None:
+        frame: Frame
+        if self._text:
+            try:
+                frame = str(data, "utf-8")
+            except UnicodeDecodeError:
+                self._protocol.fail(1007, "text that is no UTF-8")
+                return
+        else:
+            frame = data if type(data) is bytes else bytes(data)
+        request = self._session.receive(frame)
+        if isinstance(request, Error):
+            self._log.debug("bad request", group=request.group, code=request.code, reason=request.message)
+            self._refuse_unasked(request)
+            if self._session.close_code is not None:
+                self._protocol.fail(self._session.close_code, "too many malformed frames")
+            return
+        if self.registry.log.wants(TRACE, self._log.target):
+            self._log.trace("request decoded", type=type(request).__name__, rid=request.id)
+        self._handle(request)
+
+    def _handle(self, request: Request) -> None:
+        try:
+            response = HANDLERS[type(request)](self, request)
+        except InspectorError as exc:
+            self._refuse(request.id, exc)
+        except Exception as exc:
+            # The handlers are ours: what they raise is a bug here, and must not take the connection down.
+            self._log.exception("request failed", exc, ERROR, type=type(request).__name__)
+            self._refuse(request.id, InspectorError("inspector.internal_error", "the host failed; its log says how"))
+        else:
+            if response is not None:
+                self._answer(response)
+
+    # ---- answering ----
+
+    def call_done(self, call: Call) -> None:
+        """Send what came of an action."""
+        assert call.rid is not None
+        self.calls.pop(call.rid, None)
+        if self._protocol.state is not State.OPEN:
+            return
+        if call.error is not None:
+            self._refuse(call.rid, call.error)
+        else:
+            self._answer(action_response(call))
+        self._room.set()
+
+    def _answer(self, response: Response) -> None:
+        try:
+            frame = self._session.answer(response)
+        except InspectorError as exc:
+            if response.rid in self._subscriptions:
+                self._drop(response.rid)
+            self._refuse(response.rid, exc)
+        else:
+            self._transmit(frame)
+
+    def _refuse(self, rid: int, error: InspectorError) -> None:
+        if isinstance(error, BadMessage):
+            self._log.debug("bad request", group=error.group, code=error.code, reason=error.message)
+        self._transmit(self._session.refuse(rid, error))
+
+    def _refuse_unasked(self, error: Error) -> None:
+        name = f"{error.group}.{error.code}"
+        self._transmit(self._session.error(error.rid, InspectorError(name, error.message, error.metadata or {})))
+
+    def _transmit(self, frame: Frame) -> None:
+        if self._protocol.state is not State.OPEN:
+            return
+        self._send_frame(frame if isinstance(frame, bytes) else frame.encode())
+        if not self._corked and not self._flush_due:
+            self._flush_due = self.registry.workers.defer(self.flush)
+            if not self._flush_due:
+                self.flush()
+
+    def flush(self) -> None:
+        """Hand to the wire what has been written."""
+        self._flush_due = False
+        chunks = self._protocol.data_to_send()
+        if chunks:
+            self._wire.send(chunks)
+
+    def drained(self) -> None:
+        """Go on: the wire has written all that it kept."""
+        self._room.set()
+        self.wake()
+
+    # ---- pushing ----
+
+    def open(self, sub: int, subscription: Subscription) -> None:
+        """Take a subscription in; its pushes begin behind the response to its request."""
+        self._session.open_subscription(sub)
+        self._subscriptions[sub] = subscription
+        if not self._pushing:
+            self._pushing = True
+            self._nursery.start_soon(self._push)
+
+    def close_subscription(self, sub: int) -> None:
+        """End a subscription.
+
+        Raises:
+            InspectorError: ``inspector.unknown_subscription``.
+        """
+        self._session.close_subscription(sub)
+        self._subscriptions.pop(sub).close(cut=False)
+
+    def wake(self) -> None:
+        """Look for something to push, soon. Any thread may call this."""
+        try:
+            here = trio.lowlevel.current_trio_token() is self._token
+        except RuntimeError:
+            here = False
+        if here:
+            self._something.set()
+        else:
+            # A record of another thread: the loop may be over by now, and nobody left to tell.
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._something_new, idempotent=True)
+
+    def _something_new(self) -> None:
+        self._something.set()
+
+    async def _push(self) -> None:
+        while True:
+            polls = [item.poll for item in self._subscriptions.values() if item.poll is not None]
+            with trio.move_on_after(min(polls, default=float("inf"))):
+                await self._something.wait()
+            self._something = trio.Event()
+            for sub, subscription in list(self._subscriptions.items()):
+                self._push_one(sub, subscription)
+            await trio.sleep(PUSH_INTERVAL)
+
+    def _push_one(self, sub: int, subscription: Subscription) -> None:
+        # Above the mark a reader is too slow: what it misses is counted where it is kept, and told later.
+        while self._wire.waiting <= HIGH_WATER:
+            try:
+                push = subscription.collect()
+                if push is None:
+                    return
+                frame = self._session.push(push)
+            except InspectorError as exc:
+                self._drop(sub)
+                self._transmit(self._session.error(sub, exc))
+                return
+            self._transmit(frame)
+
+    def _drop(self, sub: int) -> None:
+        self._session.close_subscription(sub)
+        self._subscriptions.pop(sub).close(cut=False)
+
+    # ---- ending ----
+
+    async def _keep_alive(self) -> None:
+        while not self._wire.closed:
+            silent = trio.current_time() - self._heard_at
+            if silent >= DEAD_AFTER:
+                self._log.debug("inspector cut", reason=f"nothing heard for {DEAD_AFTER:.0f} s")
+                self._wire.close()
+                return
+            if silent >= PING_AFTER and self._protocol.state is State.OPEN and not self._wire.waiting:
+                self._protocol.send_ping(b"")
+                self.flush()
+            await trio.sleep(PING_AFTER)
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(code, reason)
+            self.flush()
+
+    def end(self) -> None:
+        """Let go of everything: subscriptions end, actions go on with nobody to tell."""
+        for subscription in self._subscriptions.values():
+            subscription.close(cut=True)
+        self._subscriptions.clear()
+        for call in self.calls.values():
+            call.forget()
+        waited = len(self.calls)
+        self.calls.clear()
+        self._wire.close()
+        self._log.debug("inspector detached", stalled=self._wire.stalled, waited=waited)

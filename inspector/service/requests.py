@@ -1,0 +1,172 @@
+"""The table from a request's type to what answers it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import UNSET
+
+from inspector.actors.calls import Call
+from inspector.actors.watch import StateWatch
+from inspector.service.subscriptions import PAGE, ActorsSubscription, LogSubscription, StateSubscription
+from inspector.tracing import parse_traceparent
+from protocol.errors import BadMessage, InspectorError
+from protocol.filters import FilterError, parse_filter
+from protocol.messages import (
+    ActionCancel,
+    ActionCancelResponse,
+    ActionRequest,
+    ActionResponse,
+    ActorsRequest,
+    ActorsResponse,
+    LogsSubscribe,
+    LogsSubscribeResponse,
+    Request,
+    Response,
+    RpcsListRequest,
+    RpcsListResponse,
+    SpansRequest,
+    SpansResponse,
+    StateRequest,
+    StateResponse,
+    Unsubscribe,
+    UnsubscribeResponse,
+)
+
+if TYPE_CHECKING:
+    from inspector.service.connection import Connection
+
+__all__ = ("FEATURES", "HANDLERS")
+
+FEATURES: Final = ("actors", "state", "actions", "logs", "spans")
+"""What this host answers, for Init."""
+
+_MAX_SPANS: Final = 1000
+_MAX_TIMEOUT_MS: Final = 7 * 24 * 3600 * 1000
+
+
+def _actors(connection: Connection, request: ActorsRequest) -> Response:
+    registry = connection.registry
+    prefix = request.prefix or ""
+    limit = min(max(1, request.limit), PAGE) if request.limit is not UNSET else PAGE
+    cells, total, more = registry.page(prefix, request.cursor or "", limit)
+    response = ActorsResponse(rid=request.id, actors=[cell.info() for cell in cells], total=total)
+    if more:
+        response.cursor = cells[-1].address
+    if request.subscribe is True:
+        connection.open(request.id, ActorsSubscription(request.id, registry, prefix, connection.wake))
+    return response
+
+
+def _state(connection: Connection, request: StateRequest) -> Response:
+    cell = connection.registry.get(request.actor)
+    response = StateResponse(rid=request.id, actor=cell.address, enabled=cell.kind.state is not None)
+    if cell.kind.state is None:
+        return response
+    if cell.watch is None:
+        cell.watch = StateWatch(cell)
+    if request.subscribe is True:
+        subscription = StateSubscription(request.id, cell, cell.watch, connection.wake)
+        try:
+            snapshot = subscription.first()
+        except InspectorError:
+            subscription.close(cut=False)
+            raise
+        connection.open(request.id, subscription)
+    else:
+        snapshot = cell.watch.look()
+    response.state = snapshot.value
+    response.version = snapshot.version
+    if cell.kind.schema is not None:
+        response.schema = cell.kind.schema
+    return response
+
+
+def _rpcs(connection: Connection, request: RpcsListRequest) -> Response:
+    cell = connection.registry.get(request.actor)
+    return RpcsListResponse(rid=request.id, actor=cell.address, rpcs=[spec.rpc for spec in cell.kind.actions.values()])
+
+
+def _action(connection: Connection, request: ActionRequest) -> Response | None:
+    cell = connection.registry.get(request.actor)
+    spec = cell.find(request.name)
+    args, kwargs = spec.bind([] if request.args is UNSET else request.args)
+    seconds = spec.timeout
+    if request.timeout_ms is not UNSET:
+        seconds = min(request.timeout_ms, _MAX_TIMEOUT_MS) / 1000
+    parent = None if request.traceparent is UNSET else parse_traceparent(request.traceparent)
+    call = Call(cell, spec, args, kwargs, seconds, parent, None, connection.call_done, request.id)
+    connection.calls[request.id] = call
+    cell.deliver(call)
+    return None
+
+
+def action_response(call: Call) -> Response:
+    """Make the answer to the request that a finished call came from."""
+    assert call.span is not None
+    assert call.rid is not None
+    return ActionResponse(
+        rid=call.rid,
+        output=call.value,
+        trace_id=call.span.trace_id,
+        span_id=call.span.span_id,
+        duration_ns=time.perf_counter_ns() - call.sent_at,
+    )
+
+
+def _cancel(connection: Connection, request: ActionCancel) -> Response:
+    call = connection.calls.get(request.action)
+    cancelled = False
+    if call is not None:
+        error = InspectorError("actor.action_cancelled", f"{call.cell.address} {call.spec.name}: cancelled")
+        cancelled = call.cancel(error)
+    return ActionCancelResponse(rid=request.id, cancelled=cancelled)
+
+
+def _logs(connection: Connection, request: LogsSubscribe) -> Response:
+    if request.after_seq is not UNSET and request.backlog is not UNSET:
+        raise BadMessage("LogsSubscribe takes after_seq or backlog, not both", malformed=False, field="backlog")
+    try:
+        wanted = parse_filter(request.filter)
+    except FilterError as exc:
+        metadata: dict[str, Any] = {"position": exc.position}
+        if exc.proposal is not None:
+            metadata["proposal"] = exc.proposal
+        raise InspectorError("inspector.bad_filter", str(exc), metadata) from None
+    actor = None if request.actor is UNSET else connection.registry.get(request.actor).address
+    reader = connection.registry.log.subscribe(
+        wanted,
+        actor=actor,
+        after_seq=None if request.after_seq is UNSET else request.after_seq,
+        backlog=None if request.backlog is UNSET else request.backlog,
+        wake=connection.wake,
+    )
+    connection.open(request.id, LogSubscription(request.id, reader))
+    connection.wake()
+    return LogsSubscribeResponse(rid=request.id, next_seq=reader.next_seq, missed=reader.missed)
+
+
+def _spans(connection: Connection, request: SpansRequest) -> Response:
+    if len(request.spans) > _MAX_SPANS:
+        raise BadMessage(f"SpansRequest takes {_MAX_SPANS} spans at most", malformed=False, field="spans")
+    return SpansResponse(rid=request.id, lines=b"\n".join(connection.registry.log.span_records(request.spans)))
+
+
+def _unsubscribe(connection: Connection, request: Unsubscribe) -> Response:
+    connection.close_subscription(request.sub)
+    return UnsubscribeResponse(rid=request.id)
+
+
+HANDLERS: Final[dict[type[Request], Callable[[Connection, Any], Response | None]]] = {
+    ActorsRequest: _actors,
+    StateRequest: _state,
+    RpcsListRequest: _rpcs,
+    ActionRequest: _action,
+    ActionCancel: _cancel,
+    LogsSubscribe: _logs,
+    SpansRequest: _spans,
+    Unsubscribe: _unsubscribe,
+}
+"""What answers each request; None from a handler says that the answer comes later."""

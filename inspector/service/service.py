@@ -1,0 +1,210 @@
+"""The inspector's service: who is let in over which socket, and how all of them are sent home."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import trio
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from inspector.service.connection import MAX_FRAME, Connection
+from inspector.service.requests import FEATURES
+from inspector.service.subscriptions import MAX_BATCH
+from inspector.service.wire import SocketWire
+from protocol.dialects import DIALECTS
+from protocol.handshake import Accept, Door, Refuse, check_handshake
+from protocol.messages import HostInfo, Init, Limits, LogRange
+
+if TYPE_CHECKING:
+    from inspector.registry import Registry
+    from inspector.tracing import Span
+
+__all__ = ("CLOSE_GRACE", "HANDSHAKE_TIMEOUT", "MAX_CONNECTIONS", "Service")
+
+HANDSHAKE_TIMEOUT: Final = 10.0
+"""Seconds that a peer has from connecting to a whole request."""
+CLOSE_GRACE: Final = 2.0
+"""Seconds that peers have to answer a close; then their sockets are closed."""
+MAX_CONNECTIONS: Final = 1024
+"""Sockets open at once, handshakes included; one more gets 503."""
+
+# What websockets has to say of a peer's mistakes is said in our own log, once.
+_QUIET: Final = logging.getLogger("inspector.websockets")
+_QUIET.addHandler(logging.NullHandler())
+_QUIET.propagate = False
+_QUIET.setLevel(logging.CRITICAL + 1)
+
+
+class _Websocket(ServerProtocol):
+    """The library's websocket, with a subprotocol that the door has chosen."""
+
+    chosen: Subprotocol | None = None
+
+    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
+        return self.chosen
+
+
+class Service:
+    """All inspectors of one registry.
+
+    Args:
+        registry: what they inspect.
+        door: whom it lets in.
+        host: what it says of itself.
+        max_connections: sockets open at once.
+    """
+
+    def __init__(
+        self, registry: Registry, door: Door, host: HostInfo, *, max_connections: int = MAX_CONNECTIONS
+    ) -> None:
+        self._registry = registry
+        self._door = door
+        self._host = host
+        self._max_connections = max_connections
+        self._log = registry.log.logger("inspector.service")
+        self._open = 0
+        self._made = 0
+        self._connections: set[Connection] = set()
+        self._left = trio.Event()
+
+    async def handle(self, stream: trio.SocketStream) -> None:
+        """Serve one accepted socket until it is closed. What goes wrong with it stays with it."""
+        peer = _peer(stream.socket.getpeername) if stream.socket.fileno() >= 0 else "?"
+        # Sending on the socket itself costs no scheduling step; on the stream it costs one a message.
+        sock = socket.socket(fileno=stream.socket.detach())
+        self._open += 1
+        try:
+            async with trio.open_nursery() as nursery:
+                try:
+                    await self._handle(sock, peer, nursery)
+                finally:
+                    nursery.cancel_scope.cancel()
+        except Exception as exc:
+            # The root of a connection's task: a bug here must not end the host.
+            self._log.exception("connection failed", exc, peer=peer)
+        finally:
+            self._open -= 1
+            sock.close()
+
+    async def close(self) -> None:
+        """Send all inspectors home with 1001, and wait until they have gone, for `CLOSE_GRACE` at most."""
+        for connection in tuple(self._connections):
+            connection.close(1001, "the host is shutting down")
+        with trio.move_on_after(CLOSE_GRACE):
+            while self._connections:
+                self._left = trio.Event()
+                await self._left.wait()
+
+    async def _handle(self, sock: socket.socket, peer: str, nursery: trio.Nursery) -> None:
+        connection: Connection | None = None
+
+        def drained() -> None:
+            if connection is not None:
+                connection.drained()
+
+        wire = SocketWire(sock, nursery, drained)
+        protocol = _Websocket(max_size=MAX_FRAME, logger=_QUIET)
+        accepted = False
+        with trio.move_on_after(HANDSHAKE_TIMEOUT):
+            accepted = await self._shake_hands(wire, protocol, peer)
+        if not accepted:
+            await _linger(wire)
+            wire.close()
+            return
+        assert protocol.chosen is not None
+        self._made += 1
+        with self._span(f"c{self._made}", peer, protocol.chosen):
+            dialect = DIALECTS[protocol.chosen]
+            connection = Connection(f"c{self._made}", self._registry, protocol, wire, dialect, nursery)
+            self._connections.add(connection)
+            try:
+                await connection.serve(self._init())
+                await _linger(wire)
+            finally:
+                self._connections.discard(connection)
+                connection.end()
+                self._left.set()
+
+    async def _shake_hands(self, wire: SocketWire, protocol: _Websocket, peer: str) -> bool:
+        """Read the request and answer it; tell whether a websocket is open."""
+        request: Request | None = None
+        while request is None:
+            data = await wire.receive()
+            if not data:
+                return False
+            protocol.receive_data(data)
+            if protocol.events and isinstance(protocol.events[0], Request):
+                request = protocol.events.pop(0)  # type: ignore[assignment]  # websockets types events by frames too
+            elif protocol.handshake_exc is not None:
+                self._log.debug("handshake refused", peer=peer, reason=str(protocol.handshake_exc))
+                wire.send(protocol.data_to_send() or [b""])
+                return False
+        response = self._respond(request, protocol)
+        if response.status_code >= 400:
+            self._log.debug("handshake refused", peer=peer, status=response.status_code)
+        protocol.send_response(response)
+        wire.send(protocol.data_to_send())
+        return protocol.state is State.OPEN
+
+    def _respond(self, request: Request, protocol: _Websocket) -> Response:
+        if self._open > self._max_connections:
+            return protocol.reject(503, f"{self._max_connections} connections are open already.\n")
+        verdict = check_handshake(request.path, request.headers.raw_items(), self._door)
+        if isinstance(verdict, Accept):
+            protocol.chosen = Subprotocol(verdict.subprotocol)
+            return protocol.accept(request)
+        if isinstance(verdict, Refuse):
+            response = protocol.reject(verdict.status, verdict.body)
+            for name, value in verdict.headers.items():
+                response.headers[name] = value
+            return response
+        body: dict[str, Any] = {"status": "ok" if self._registry.state == "serving" else self._registry.state}
+        if verdict.what == "metadata":
+            body |= {"host": self._host, "features": FEATURES, "subprotocols": self._door.subprotocols}
+        response = protocol.reject(200, orjson.dumps(body, default=_plain).decode() + "\n")
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = "application/json"
+        return response
+
+    def _span(self, connection: str, peer: str, protocol: str) -> Span:
+        log = self._registry.log
+        fields = {"connection": connection, "peer": peer, "protocol": protocol}
+        return log.start_span("inspector", fields, target="inspector.service", parent=log.host_span)
+
+    def _init(self) -> Init:
+        log = self._registry.log
+        return Init(
+            host=self._host,
+            features=list(FEATURES),
+            limits=Limits(max_frame=MAX_FRAME, max_batch=MAX_BATCH),
+            log=LogRange(first_seq=log.first_seq, next_seq=log.next_seq),
+            now=time.time_ns() // 1_000_000,
+        )
+
+
+async def _linger(wire: SocketWire) -> None:
+    # Closing a socket with unread bytes resets the connection, and the peer may lose what was said last.
+    with trio.move_on_after(CLOSE_GRACE):
+        while await wire.receive():
+            pass
+
+
+def _plain(value: object) -> object:
+    assert isinstance(value, HostInfo)
+    return {field: getattr(value, field) for field in value.__struct_fields__}
+
+
+def _peer(getpeername: Any) -> str:
+    try:
+        name = getpeername()
+    except OSError:
+        return "?"
+    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"

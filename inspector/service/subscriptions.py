@@ -1,0 +1,155 @@
+"""Subscriptions: what an inspector asked to hear of. Each says when it has something, and what, when it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec import UNSET
+
+from inspector.actors.cell import Cell
+from inspector.actors.watch import Snapshot, StateWatch
+from protocol.messages import ActorInfo, ActorsUpdated, LogBatch, Push, StateUpdated
+
+if TYPE_CHECKING:
+    from inspector.registry import Registry
+    from inspector.tracing import LogReader
+
+__all__ = ("LINGER", "MAX_BATCH", "PAGE", "ActorsSubscription", "LogSubscription", "StateSubscription", "Subscription")
+
+MAX_BATCH: Final = 256 * 1024
+"""Bytes of lines in one LogBatch; a single longer record goes alone."""
+LINGER: Final = 30.0
+"""Seconds that the log goes on recording what a reader wanted after its connection was cut."""
+PAGE: Final = 1000
+"""Actors in one message at most."""
+
+
+class Subscription(Protocol):
+    """One open subscription."""
+
+    @property
+    def poll(self) -> float | None:
+        """Seconds after which to ask again though nothing was told; None to wait to be told."""
+
+    def collect(self) -> Push | None:
+        """Return the next message that there is, or None; ask until None.
+
+        Raises:
+            InspectorError: it can't go on; the subscription is over.
+        """
+
+    def close(self, *, cut: bool) -> None:
+        """End it; `cut` if the connection broke and the client may come back."""
+
+
+class LogSubscription:
+    """The span log, as one reader sees it."""
+
+    poll: None = None
+
+    def __init__(self, sub: int, reader: LogReader) -> None:
+        self._sub = sub
+        self._reader = reader
+
+    def collect(self) -> LogBatch | None:
+        """Return the next batch."""
+        chunk = self._reader.collect(MAX_BATCH)
+        if chunk is None:
+            return None
+        return LogBatch(
+            sub=self._sub,
+            first_seq=chunk.first_seq,
+            next_seq=chunk.next_seq,
+            dropped=chunk.dropped,
+            lines=chunk.lines,
+        )
+
+    @property
+    def dropped(self) -> int:
+        """Records that this reader has lost so far."""
+        return self._reader.total_dropped
+
+    def close(self, *, cut: bool) -> None:
+        """End it."""
+        self._reader.close(LINGER if cut else 0.0)
+
+
+class ActorsSubscription:
+    """The list of actors: rows that changed since the last push."""
+
+    poll: None = None
+
+    def __init__(self, sub: int, registry: Registry, prefix: str, wake: Callable[[], object]) -> None:
+        self._sub = sub
+        self._registry = registry
+        self._prefix = prefix
+        # A function of its own, since the same connection may watch the list twice.
+        self._wake = lambda: wake()
+        self._cells: set[Cell] = set()
+        registry.watchers[self._wake] = self._cells
+
+    def collect(self) -> ActorsUpdated | None:
+        """Return up to `PAGE` rows."""
+        changed: list[ActorInfo] = []
+        removed: list[str] = []
+        while self._cells and len(changed) + len(removed) < PAGE:
+            cell = self._cells.pop()
+            if not cell.address.startswith(self._prefix):
+                continue
+            if self._registry.holds(cell):
+                changed.append(cell.info())
+            else:
+                removed.append(cell.address)
+        if not changed and not removed:
+            return None
+        return ActorsUpdated(sub=self._sub, changed=changed, removed=removed)
+
+    def close(self, *, cut: bool) -> None:
+        """End it."""
+        del self._registry.watchers[self._wake]
+
+
+class StateSubscription:
+    """An actor's state: the newest version, where it is newer than the last that was sent."""
+
+    def __init__(self, sub: int, cell: Cell, watch: StateWatch, wake: Callable[[], object]) -> None:
+        self._sub = sub
+        self._cell = cell
+        self._watch = watch
+        self._sent = 0
+        self._wake = lambda: wake()
+        watch.listeners.add(self._wake)
+
+    @property
+    def poll(self) -> float | None:
+        """Seconds; an actor's own tasks change its state without a turn, so it is looked at while it has any."""
+        return 0.25 if self._cell.life is not None else None
+
+    def first(self) -> Snapshot:
+        """Look for the response to the request itself.
+
+        Raises:
+            InspectorError: ``actor.unserializable``.
+        """
+        snapshot = self._watch.look()
+        self._sent = snapshot.version
+        return snapshot
+
+    def collect(self) -> StateUpdated | None:
+        """Return the state where it has changed."""
+        snapshot = self._watch.look()
+        if snapshot.version == self._sent:
+            return None
+        self._sent = snapshot.version
+        return StateUpdated(
+            sub=self._sub,
+            actor=self._cell.address,
+            version=snapshot.version,
+            state=snapshot.value,
+            cause=UNSET if snapshot.cause is None else snapshot.cause,
+        )
+
+    def close(self, *, cut: bool) -> None:
+        """End it."""
+        self._watch.listeners.discard(self._wake)

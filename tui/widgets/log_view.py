@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from rich.cells import cell_len, set_cell_size
-from textual import events
+from textual import events, work
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
@@ -268,13 +268,10 @@ class LogView(LogCanvas, can_focus=True):
         if wrapped:
             start = first if forward else end - 1
         self._tell(text, "searching")
+        self._run_search(query, text, start, forward=forward, wrapped=wrapped)
 
-        async def work() -> None:
-            await self._run_search(query, text, start, forward=forward, wrapped=wrapped)
-
-        # The function, not its coroutine: one that is cancelled before its first step would complain.
-        self.run_worker(work, group="log-search", exclusive=True)
-
+    # Not a coroutine given to run_worker: one that is cancelled before its first step would complain.
+    @work(group="log-search", exclusive=True)
     async def _run_search(self, query: Query, text: str, start: int, *, forward: bool, wrapped: bool) -> None:
         rest = time.monotonic() + _SEARCH_SLICE
         for step in search(self.store, query, start, forward=forward):

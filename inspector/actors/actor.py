@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec
 
 if TYPE_CHECKING:
     from inspector.actors.cell import Cell
+    from inspector.registry import Registry
     from inspector.tracing import Logger
 
 __all__ = ("Actor", "ActorHandle", "Key")
@@ -71,6 +72,11 @@ class Actor(Generic[S]):
     def key(self) -> tuple[str, ...]:
         """This actor's key, by segments."""
         return self._cell.key
+
+    @property
+    def registry(self) -> Registry:
+        """The registry that it lives in."""
+        return self._cell.registry
 
     @property
     def log(self) -> Logger:

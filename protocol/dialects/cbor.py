@@ -38,6 +38,9 @@ _SIMPLE: Final = re.compile(rb"[\xe0-\xf3\xf7\xf8]")
 _DECODED_TAGS: Final = (4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 _BYTES: Final = (bytes, bytearray)
 _KEPT: Final = (*_BYTES, datetime.datetime)
+# A time whose offset has seconds, as zones had before 1900. RFC 3339 has no word for it, and cbor2 writes some so that
+# nobody can read them; such a time is written in UTC.
+_ODD_OFFSET: Final = re.compile(rb"\xc0(?:w|x.)[0-9T:.-]{19,26}(?:Z|[+-]\d\d:\d\d):", re.DOTALL)
 _CONTAINERS: Final = frozenset((dict, list, tuple))
 
 
@@ -56,7 +59,7 @@ class CborDialect:
 
     def encode(self, message: Message) -> bytes:
         """Write a message as one frame."""
-        return dump_value(message, max_depth=MAX_DEPTH if isinstance(message, Request) else MAX_DEPTH_TO_CLIENT)
+        return dump_value(message, MAX_DEPTH if isinstance(message, Request) else MAX_DEPTH_TO_CLIENT)
 
     def decode_to_host(self, frame: Frame) -> Request:
         """Read a client's frame."""
@@ -74,7 +77,7 @@ class CborDialect:
 CBOR: Final = CborDialect()
 
 
-def dump_value(value: Any, *, max_depth: int = MAX_DEPTH_TO_CLIENT) -> bytes:
+def dump_value(value: Any, max_depth: int = MAX_DEPTH_TO_CLIENT) -> bytes:
     """Encode a value that msgspec or cbor2 knows: Structs as maps, sets as arrays, times as tag 0.
 
     Raises:
@@ -88,7 +91,10 @@ def dump_value(value: Any, *, max_depth: int = MAX_DEPTH_TO_CLIENT) -> bytes:
         flat = type(plain) is dict and _CONTAINERS.isdisjoint(map(type, plain.values()))
         if not flat and not _fits((plain,), max_depth):
             raise RecursionError(f"more than {max_depth} containers inside one another")
-        return cbor2.dumps(plain)
+        frame = cbor2.dumps(plain)
+        if 0xC0 in frame and _ODD_OFFSET.search(frame) is not None:
+            frame = cbor2.dumps(plain, encoders={datetime.datetime: _encode_time})
+        return frame
     except cbor2.CBOREncodeError:
         # A time without a zone has no tag; as text, below, it keeps all that it says.
         pass
@@ -98,6 +104,13 @@ def dump_value(value: Any, *, max_depth: int = MAX_DEPTH_TO_CLIENT) -> bytes:
         return cbor2.dumps(msgspec.to_builtins(value, builtin_types=_BYTES))
     except Exception as exc:
         raise _unserializable(exc) from exc
+
+
+def _encode_time(encoder: cbor2.CBOREncoder, value: datetime.datetime) -> None:
+    offset = value.utcoffset()
+    if offset is not None and offset % datetime.timedelta(minutes=1):
+        value = value.astimezone(datetime.UTC)
+    encoder.encode_semantic(0, value.isoformat())
 
 
 def _fits(container: Any, below: int) -> bool:

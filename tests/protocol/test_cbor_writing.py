@@ -1,0 +1,270 @@
+"""Writing CBOR: whatever a program returns becomes what the other side can read, or a typed error."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import math
+import subprocess
+import sys
+import uuid
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.dialects import CBOR
+from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT
+from protocol.dialects.cbor import dump_value, load_value
+from protocol.errors import InspectorError
+from protocol.messages import ActionRequest, ActionResponse
+
+ROOT = Path(__file__).parents[2]
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth - 1):
+        value = [value]
+    return value
+
+
+def returned(output: object) -> ActionResponse:
+    return ActionResponse(rid=1, output=output, trace_id="", span_id="", duration_ns=0)
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Opaque(enum.Enum):
+    THING = object()
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: float
+
+
+class Item(msgspec.Struct):
+    name: str
+    price: int | None = None
+
+
+class BadZone(datetime.tzinfo):
+    def utcoffset(self, when: datetime.datetime | None) -> datetime.timedelta:
+        raise LookupError("no such zone")
+
+    def tzname(self, when: datetime.datetime | None) -> str:
+        return "nowhere"
+
+    def dst(self, when: datetime.datetime | None) -> None:
+        return None
+
+
+class Stubborn:
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+NAIVE = datetime.datetime(2026, 11, 23, 20, 27, 33, 139606)
+NOW = NAIVE.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=2, minutes=30)))
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (Point(1, 2.5), {"x": 1, "y": 2.5}),
+        (Item("tea"), {"name": "tea", "price": None}),
+        ([Colour.RED], ["red"]),
+        ((1, (2,)), [1, [2]]),
+        ({1, 2}, [1, 2]),
+        (frozenset(["a"]), ["a"]),
+        (bytearray(b"ab"), b"ab"),
+        ({1: "a", "b": None, None: 2}, {1: "a", "b": None, None: 2}),
+        ({(1, 2): 3}, {(1, 2): 3}),
+        (NOW, NOW),
+        (NAIVE, "2026-11-23T20:27:33.139606"),
+        ([NAIVE, b"a", Point(1, 2)], ["2026-11-23T20:27:33.139606", b"a", {"x": 1, "y": 2}]),
+        (NAIVE.date(), "2026-11-23"),
+        (Decimal("1.50"), "1.50"),
+        (uuid.UUID(int=5), "00000000-0000-0000-0000-000000000005"),
+        (2**200, 2**200),
+        (-(2**200), -(2**200)),
+        (math.inf, math.inf),
+    ],
+    ids=repr,
+)
+def test_what_an_action_returns_has_a_form(value: object, read: object) -> None:
+    message = CBOR.decode_to_client(CBOR.encode(returned(value)))
+    assert isinstance(message, ActionResponse)
+    assert message.output == read
+    assert type(message.output) is type(read)
+    assert load_value(dump_value(value), trusted=True) == read
+
+
+@pytest.mark.parametrize("offset", [1e-6, 1, -1, 3723, -3723, 86_399])
+def test_an_offset_with_seconds_is_written_in_utc(offset: float) -> None:
+    odd = NAIVE.replace(tzinfo=datetime.timezone(datetime.timedelta(seconds=offset)))
+    read = load_value(dump_value({"times": [NOW, odd]}))["times"]
+    assert read == [NOW, odd]
+    assert [time.tzinfo for time in read] == [NOW.tzinfo, datetime.UTC]
+
+
+def test_bytes_that_look_like_such_a_time_stay_as_they_are() -> None:
+    looks = b"\xc0x\x1f2026-11-23T20:27:33+00:00:01"
+    assert load_value(dump_value([looks, NOW])) == [looks, NOW]
+
+
+CYCLE: list[Any] = [1]
+CYCLE.append({"again": CYCLE})
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (object(), "object"),
+        ({"a": [len]}, "builtin_function_or_method"),
+        (ValueError("x"), "ValueError"),
+        (1j, "complex"),
+        (range(3), "range"),
+        (int, "type"),
+        (Stubborn(), "Stubborn"),
+        ([NAIVE, Stubborn()], "Stubborn"),
+        ({Stubborn(): 1}, "Stubborn"),
+        (Opaque.THING, "object"),
+        ("\ud800", "str"),
+        ({"\ud800": 1}, "str"),
+        (cbor2.undefined, "cbor2.UndefinedType"),
+        (cbor2.CBORSimpleValue(5), "cbor2.CBORSimpleValue"),
+        (cbor2.CBORTag(28, []), "cbor2.CBORTag"),
+        (msgspec.UNSET, "msgspec.UnsetType"),
+        (CYCLE, None),
+        (nested(5000), None),
+        (NAIVE.replace(tzinfo=BadZone()), None),
+        (
+            NAIVE.replace(year=1, month=1, day=1, tzinfo=datetime.timezone(datetime.timedelta(hours=23, seconds=1))),
+            None,
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_has_no_form_is_told_with_its_type(value: object, kind: str | None) -> None:
+    for whole in (value, returned([value])):
+        with pytest.raises(InspectorError) as caught:
+            dump_value(whole)
+        assert caught.value.name == "actor.unserializable"
+        assert caught.value.metadata == ({} if kind is None else {"type": kind})
+        assert len(caught.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda depth: nested(depth), lambda depth: {"a": nested(depth - 1)}, lambda depth: (nested(depth - 1),)]
+)
+def test_nothing_deeper_is_written_than_is_read(wrap: Any) -> None:
+    # The message's own map is one.
+    deepest = wrap(MAX_DEPTH_TO_CLIENT - 1)
+    message = CBOR.decode_to_client(CBOR.encode(returned(deepest)))
+    assert isinstance(message, ActionResponse)
+    assert dump_value(message.output) == dump_value(deepest)
+    with pytest.raises(InspectorError, match="more than 256 containers"):
+        CBOR.encode(returned(wrap(MAX_DEPTH_TO_CLIENT)))
+    request = ActionRequest(id=1, actor="a", name="b", args=[wrap(MAX_DEPTH - 2)])
+    assert dump_value(CBOR.decode_to_host(CBOR.encode(request))) == dump_value(request)
+    with pytest.raises(InspectorError, match="more than 64 containers"):
+        CBOR.encode(ActionRequest(id=1, actor="a", name="b", args=[wrap(MAX_DEPTH - 1)]))
+
+
+def test_a_deep_value_does_not_end_a_process_that_raised_its_recursion_limit() -> None:
+    # In a process of its own: what this guards against is no exception but a crash.
+    program = """
+import sys
+sys.setrecursionlimit(10**6)
+from protocol.dialects.cbor import dump_value
+from protocol.errors import InspectorError
+value = []
+for _ in range(20_000):
+    value = [value]
+try:
+    dump_value({"output": value})
+except InspectorError as exc:
+    print(exc.name)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "actor.unserializable\n", "")
+
+
+# Offsets of their own, not zones: Python holds a time that a zone has twice for equal to none of another zone.
+OFFSETS = st.timedeltas(datetime.timedelta(hours=-23, minutes=-59), datetime.timedelta(hours=23, minutes=59))
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=["Cs"]))
+    | st.binary()
+    | st.datetimes(timezones=st.builds(datetime.timezone, OFFSETS))
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=5)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])) | st.binary(), inner, max_size=5)
+    ),
+    max_leaves=20,
+)
+ANYTHING = st.recursive(
+    SCALARS
+    | st.text()
+    | st.floats()
+    | st.datetimes()
+    | st.dates()
+    | st.complex_numbers()
+    | st.fractions()
+    | st.decimals()
+    | st.uuids()
+    | st.just(object())
+    | st.functions(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.frozensets(st.integers() | st.text(), max_size=3)
+        | st.dictionaries(st.integers() | st.text() | st.booleans() | st.floats() | st.uuids(), inner, max_size=4)
+        | st.builds(Point, inner, inner)
+    ),
+    max_leaves=15,
+)
+
+
+@given(VALUES)
+def test_what_the_encoder_writes_both_sides_read(value: object) -> None:
+    frame = dump_value(value)
+    assert load_value(frame) == value
+    assert load_value(frame, trusted=True) == value
+
+
+@given(VALUES, VALUES)
+def test_arguments_and_results_come_through_a_message(first: object, second: object) -> None:
+    request = ActionRequest(id=1, actor="a", name="b", args=[first, second])
+    assert CBOR.decode_to_host(CBOR.encode(request)) == request
+    response = returned({"first": first, "second": second})
+    assert CBOR.decode_to_client(CBOR.encode(response)) == response
+
+
+@given(ANYTHING)
+def test_anything_is_written_so_that_it_can_be_read_or_is_unserialisable(value: object) -> None:
+    try:
+        frame = dump_value(value)
+    except InspectorError as exc:
+        error = exc
+    else:
+        load_value(frame, trusted=True)
+        return
+    assert error.name == "actor.unserializable"

@@ -1,1 +1,3 @@
-"""The parts of the screen, one a file."""
+"""What is seen, a widget a module."""
+
+__all__ = ()

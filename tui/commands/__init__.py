@@ -1,0 +1,3 @@
+"""The headless commands, one a module: the same as the screens show, for pipes and scripts."""
+
+__all__ = ()

@@ -1,0 +1,3 @@
+"""The app's screens, one a module."""
+
+__all__ = ()

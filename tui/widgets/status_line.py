@@ -1,0 +1,81 @@
+"""The top line: which host, is it live, how fast, how late, what was lost."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.widgets import Static
+
+from tui.link import Connected, LinkEvent
+from tui.logs.text import cut, neutralise
+from tui.widgets.lines import fit
+
+__all__ = ("StatusLine", "write_lag")
+
+
+def write_lag(seconds: float | None) -> str:
+    """Write how late something is."""
+    if seconds is None:
+        return "–"
+    if seconds < 9.9995:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+
+
+class StatusLine(Static):
+    """One line, kept up to date by its screen."""
+
+    DEFAULT_CSS = """
+    StatusLine { height: 1; background: $panel; color: $foreground; text-wrap: nowrap; }
+    StatusLine:ansi { background: ansi_default; text-style: reverse; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, markup=False)
+        self.said = ""
+
+    def show(
+        self,
+        event: LinkEvent | None,
+        *,
+        place: str,
+        round_trip: float | None,
+        rate: float,
+        lag: float | None,
+        dropped: int,
+    ) -> None:
+        """Write the line anew.
+
+        Args:
+            event: what happened to the link last.
+            place: HOST:PORT, or what is looked for.
+            round_trip: seconds of a ping.
+            rate: records a second that come.
+            lag: seconds that the newest record was late.
+            dropped: records lost since the app attached.
+        """
+        if isinstance(event, Connected):
+            name = neutralise(cut(event.init.host.name, 30))
+            word, style = f"live {write_lag(round_trip)}", "bold $text-success"
+        else:
+            name = ""
+            word, style = ("connecting", "bold $text-warning") if event is None else ("lost", "bold $text-error")
+        left = f" {name} {neutralise(place)}  ".replace("  ", " ") if not name else f" {name} {neutralise(place)}  "
+        live = isinstance(event, Connected)
+        numbers = f"{rate:,.0f} rec/s  lag {write_lag(lag if live else None)}  dropped "
+        lost = f"{dropped:,} "
+        width = max(self.size.width, 20)
+        room = width - cell_len(numbers) - cell_len(lost)
+        if cell_len(left) + cell_len(word) + 2 > room:
+            left = fit(left, max(1, room - cell_len(word) - 2)) + " "
+        gap = " " * max(1, room - cell_len(left) - cell_len(word))
+        self.said = left + word + gap + numbers + lost
+        self.update(
+            Content.assemble(
+                left,
+                (word, style),
+                gap,
+                (numbers, "$text-muted"),
+                (lost, "bold $text-error" if dropped else "$text-muted"),
+            )
+        )

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, NamedTuple, Protocol, Self
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -26,6 +26,9 @@ MAX_UPDATES: Final = 20
 
 # While it is on hold only the badge and the scroll bar move.
 _MAX_HELD_UPDATES: Final = 5
+# When more than a screenful has come since the last one, nobody reads along: what is drawn less often
+# leaves more of the interpreter to the keys.
+_MAX_FLOOD_UPDATES: Final = 12
 _STRIPS_KEPT: Final = 600
 
 
@@ -105,6 +108,7 @@ class LogCanvas(Widget):
         self._strips: dict[tuple[int, bool], list[Strip]] = {}
         self._plan: list[Place] = []
         self._thumb = (0, 0)
+        self._laid_out = Size(0, 0)
         self._stale = True
         self._waiting = False
         self._updated = 0.0
@@ -174,15 +178,15 @@ class LogCanvas(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Decide which rows are shown, then draw those lines of them that are asked for."""
-        if self._stale:
+        if self._stale or self.size != self._laid_out:
             # Only here, and only after a refresh: what a click hits has to be what was painted last.
-            self._stale = False
+            self._stale, self._laid_out = False, self.size
             self._lay_out()
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
-        painter, width, height = self._paint_with(), self.size.width, self.size.height
+        painter, (width, height) = self._paint_with(), self._laid_out
         if y < len(self._plan):
             strip = self._row_strip(painter, self._plan[y])
         elif not self._plan and y == height // 3:
@@ -192,15 +196,16 @@ class LogCanvas(Widget):
             strip = Strip([Segment(" " * margin, style), Segment(text, style)])
         else:
             strip = Strip([])
-        strip = strip.adjust_cell_length(painter.width, painter.style("log-view--message"))
+        if strip.cell_length != painter.width:
+            strip = strip.adjust_cell_length(painter.width, painter.style("log-view--message"))
         if y == height - 1 and (badge := self._badge()):
             text = set_cell_size(badge, min(cell_len(badge), painter.width))
             corner = Segment(text, painter.style("log-view--badge"))
-            strip = Strip([*strip.crop(0, painter.width - cell_len(text)), corner])
+            strip = Strip([*strip.crop(0, painter.width - cell_len(text)), corner], painter.width)
         start, end = self._thumb
         inside = start <= y < end and len(self.store) > len(self._plan)
         bar = Segment("┃" if inside else "│", painter.style("log-view--thumb" if inside else "log-view--bar"))
-        return Strip([*strip, bar]).crop(0, width)
+        return Strip([*strip, bar], width) if width > 1 else Strip([bar], 1)
 
     def _lay_out(self) -> None:
         self._sync()
@@ -219,7 +224,7 @@ class LogCanvas(Widget):
         window.first, window.end = self.store.first_row, self.store.end_row
 
     def _paint_with(self) -> Painter:
-        width = max(1, self.size.width - 1)
+        width = max(1, self._laid_out.width - 1)
         if self._painter is None or self._painter.width != width:
             self._painter = Painter(width, self.get_component_rich_style)
             self._strips.clear()
@@ -269,7 +274,10 @@ class LogCanvas(Widget):
         """Draw soon, however many batches come until then."""
         if self._waiting or not self.is_attached:
             return
-        pause = 1 / (MAX_UPDATES if self.follow else _MAX_HELD_UPDATES) - (time.monotonic() - self._updated)
+        rate = MAX_UPDATES if self.follow else _MAX_HELD_UPDATES
+        if self.follow and self.store.end_row - self._seen > self._laid_out.height:
+            rate = _MAX_FLOOD_UPDATES
+        pause = 1 / rate - (time.monotonic() - self._updated)
         if pause <= 0:
             self._update()
         else:

@@ -97,11 +97,14 @@ class Painter:
         head = self._segments(self._head(row), selected, match)
         mark = self._mark(row, selected)
         pieces = list(self._body(row, date))
-        body = Strip(self._segments(pieces, selected, match))
+        segments = self._segments(pieces, selected, match)
         base = self.style("log-view--message", selected)
         if not wrap:
-            body = body.crop(left, left + columns.room).adjust_cell_length(columns.room, base)
-            return [Strip([mark, *head, *body], self.width).crop(0, width)]
+            if left:
+                segments = list(Strip(segments).crop(left, left + columns.room))
+            line = [mark, *head, *_fit(segments, columns.room, base)]
+            return [Strip(line, width) if width > columns.body else Strip(line).crop(0, width)]
+        body = Strip(segments)
         indent = Segment(" " * (columns.body - 1), base)
         strips: list[Strip] = []
         start = 0
@@ -109,7 +112,7 @@ class Painter:
             end = start + cell_len(text)
             part = body.crop(start, end).adjust_cell_length(columns.room, base)
             before = [indent] if strips else head
-            strips.append(Strip([mark, *before, *part], self.width).crop(0, width))
+            strips.append(Strip([mark, *before, *part]).crop(0, width))
             start = end
         return strips
 
@@ -175,6 +178,19 @@ class Painter:
         spans = [found.span() for found in match.finditer("".join(segment.text for segment in segments))]
         marked = self.style("log-view--match")
         return list(_overlay(segments, [span for span in spans if span[0] < span[1]], marked))
+
+
+def _fit(segments: list[Segment], cells: int, base: Style) -> Iterator[Segment]:
+    """Give as much of the text as fits, and blanks for the rest."""
+    for segment in segments:
+        size = cell_len(segment.text)
+        if size > cells:
+            yield Segment(set_cell_size(segment.text, cells), segment.style)
+            return
+        yield segment
+        cells -= size
+    if cells:
+        yield Segment(" " * cells, base)
 
 
 def _overlay(segments: list[Segment], spans: list[tuple[int, int]], style: Style) -> Iterator[Segment]:

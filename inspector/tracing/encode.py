@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from types import NoneType
 from typing import Any, Final
 
-import orjson
+from orjson import dumps
 
 from inspector.tracing.secrets import Secrets
 from inspector.tracing.values import Limits, Plain
 
-__all__ = ("EVENT_BYTES", "RECORD_BYTES", "SPAN_BYTES", "FieldEncoder")
+__all__ = ("BRACE", "BRACKET", "EVENT_BYTES", "RECORD_BYTES", "SPAN_BYTES", "FieldEncoder")
 
 RECORD_BYTES: Final = 64 * 1024
 """The longest record. An event's fields, its span's and an exception have their parts of it, so that the sum fits."""
@@ -19,22 +18,23 @@ EVENT_BYTES: Final = 32 * 1024
 SPAN_BYTES: Final = 12 * 1024
 
 _SCALARS: Final = frozenset((str, int, float, bool, NoneType))
-_FLOAT: Final = frozenset((float,))
-_BRACE: Final = b"{"[0]
-_BRACKET: Final = b"["[0]
-_QUOTE: Final = b'"'[0]
+BRACE: Final = b"{"[0]
+BRACKET: Final = b"["[0]
+# Containers within containers that are looked through; deeper ones take the long way.
+_DEPTH: Final = 6
 _CACHE_SIZE: Final = 4096
 
 # Tried in turn until the fields fit. The last ones leave a little of everything that is there.
 _LIMITS: Final = tuple(Limits(text, max(text // 8, 8)) for text in (24576, 8192, 2048, 512, 128, 32))
 
-_dumps = orjson.dumps
-
 
 class FieldEncoder:
     """Writes the fields of a span, or those of an event, beside the record's own one.
 
-    Any thread may call it: `harmless` only ever holds names that are, whoever put them there.
+    Any thread may call it.
+
+    Attributes:
+        harmless: names of fields that may show their values, as far as they have been met.
     """
 
     __slots__ = ("_head", "_limit", "_own", "_secrets", "harmless")
@@ -47,45 +47,51 @@ class FieldEncoder:
         self._secrets = secrets
         self.harmless: set[str] = set()
 
-    def reset(self) -> None:
-        """Forget which names are harmless, for there are more secrets now."""
-        self.harmless = set()
-
     def encode(self, own: str, fields: dict[str, Any]) -> bytes:
         """Return the JSON object of the record's own field and the user's."""
         return self.encode_plain(own, fields) or self.encode_any(own, fields)
 
     def encode_plain(self, own: str, fields: dict[str, Any]) -> bytes | None:
         """Return the JSON object of few, short and plain fields whose names are known to be harmless."""
-        if not self.harmless.issuperset(fields):
-            return None
         try:
-            first, rest = _dumps(own), _dumps(fields)[1:]
+            first, rest = dumps(own), dumps(fields)[1:]
         except TypeError:
             return None
-        if not self.is_plain(first, rest, fields):
+        if type(own) is not str or self._secrets.within(first):
+            return None
+        if not self.is_plain(rest, fields, self._limit - len(self._head) - len(first) - 1):
             return None
         return b"%b%b,%b" % (self._head, first, rest) if fields else b"%b%b}" % (self._head, first)
 
-    def is_plain(self, first: bytes, rest: bytes, fields: dict[str, Any]) -> bool:
-        """Tell if what orjson made of harmless names' values may be written as it is.
+    def is_plain(self, rest: bytes, fields: dict[str, Any], limit: int) -> bool:
+        """Tell if what orjson made of the fields, less its opening brace, may be written as it is."""
+        if len(rest) > limit or not self.harmless.issuperset(fields):
+            return False
+        # Inside a container may stand a secret name. A single byte is found at once; it may only stand in a text.
+        if BRACE in rest or BRACKET in rest:
+            for value in fields.values():
+                if not self._is_plain_value(value, _DEPTH):
+                    return False
+        return not self._secrets.within(rest)
 
-        Args:
-            first: the record's own field, a text.
-            rest: the object of the others, without its opening brace.
-        """
-        # Inside a container may stand a secret name or far too much. A single byte is found at once; it may only
-        # stand in a text.
-        if (_BRACE in rest or _BRACKET in rest or first[0] != _QUOTE) and not (
-            first[0] == _QUOTE and _SCALARS.issuperset(map(type, fields.values()))
-        ):
+    def _is_plain_value(self, value: object, depth: int) -> bool:
+        kind = type(value)
+        if kind in _SCALARS:
+            return True
+        if depth == 0:
             return False
-        if len(first) + len(rest) > self._limit:
-            return False
-        # orjson writes null for what is not a finite number, without a word.
-        if not _FLOAT.isdisjoint(map(type, fields.values())) and b"null" in rest and _has_null_float(fields):
-            return False
-        return not any(value in rest or value in first for value in self._secrets.values)
+        if kind is dict:
+            secret = self._secrets.is_secret
+            for name, each in value.items():  # type: ignore[attr-defined]
+                if secret(name) or not self._is_plain_value(each, depth - 1):
+                    return False
+            return True
+        if kind is list or kind is tuple:
+            for each in value:  # type: ignore[attr-defined]
+                if not self._is_plain_value(each, depth - 1):
+                    return False
+            return True
+        return False
 
     def encode_any(self, own: object, fields: dict[str, Any]) -> bytes:
         """Return the JSON object of whatever the fields are."""
@@ -96,7 +102,7 @@ class FieldEncoder:
             written = {self._own: self._own_text(own, plain)}
             for name, value in fields.items():
                 written[plain.text(names[name], 256)] = plain.field(names[name], value)
-            text = _dumps(written)
+            text = dumps(written)
             if len(text) <= self._limit:
                 return text
         return self._encode_some(written)
@@ -106,12 +112,12 @@ class FieldEncoder:
         size = 64
         kept: dict[str, Any] = {}
         for name, value in written.items():
-            size += len(_dumps({name: value}))
+            size += len(dumps({name: value}))
             if size > self._limit:
                 break
             kept[name] = value
         kept["…"] = f"{len(written) - len(kept)} more fields"
-        return _dumps(kept)
+        return dumps(kept)
 
     def _own_text(self, own: object, plain: Plain) -> str:
         text = plain.value(own)
@@ -142,7 +148,3 @@ def _text_of_key(key: object) -> str:
     except Exception:
         # As for any value: a key whose repr raises costs its name, not the record.
         return f"<{type(key).__name__}>"
-
-
-def _has_null_float(fields: dict[str, Any]) -> bool:
-    return any(type(value) is float and not math.isfinite(value) for value in fields.values())

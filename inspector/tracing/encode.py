@@ -82,15 +82,10 @@ class FieldEncoder:
             return False
         if kind is dict:
             secret = self._secrets.is_secret
-            for name, each in value.items():  # type: ignore[attr-defined]
-                if secret(name) or not self._is_plain_value(each, depth - 1):
-                    return False
-            return True
+            entries = value.items()  # type: ignore[attr-defined]  # object has no items, an exact dict has
+            return all(not secret(name) and self._is_plain_value(each, depth - 1) for name, each in entries)
         if kind is list or kind is tuple:
-            for each in value:  # type: ignore[attr-defined]
-                if not self._is_plain_value(each, depth - 1):
-                    return False
-            return True
+            return all(self._is_plain_value(each, depth - 1) for each in value)  # type: ignore[attr-defined]  # as above
         return False
 
     def encode_any(self, own: object, fields: dict[str, Any]) -> bytes:

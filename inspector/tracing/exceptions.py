@@ -84,7 +84,7 @@ class _Portrait:
         return self._plain.text(name, 256)
 
     def _frames_of(self, traceback: TracebackType | None) -> tuple[list[dict[str, Any]], int]:
-        """Return the frames, outermost first as Python prints them; of too many the outer quarter and the inner rest."""
+        """Return the frames, outermost first as Python prints them; of too many, some from either end."""
         steps: list[TracebackType] = []
         while traceback is not None:
             steps.append(traceback)

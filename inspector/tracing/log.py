@@ -273,10 +273,7 @@ class Log:
 
     def _last(self, reader: LogReader, backlog: int, end: int) -> int:
         matching = self.recorder.backwards(end, lambda entry: reader.wants(entry[1], entry[2]))
-        seq = end
-        for seq in itertools.islice(matching, backlog):
-            pass
-        return seq
+        return min(itertools.islice(matching, backlog), default=end)
 
     def leave(self, reader: LogReader, linger: float) -> None:
         """Let a reader go. `LogReader.close` calls this."""

@@ -367,7 +367,15 @@ def test_search_marks_finds_and_goes_on() -> None:
     said = play(act)
     states = [message.state for message in said if isinstance(message, LogView.SearchChanged)]
     assert [state for state in states if state != "searching"] == [
-        "found", "wrapped", "found", "found", "left", "found", "none", "bad", "left"
+        "found",
+        "wrapped",
+        "found",
+        "found",
+        "left",
+        "found",
+        "none",
+        "bad",
+        "left",
     ]
     told = [message for message in said if isinstance(message, LogView.SearchChanged)]
     assert {message.control for message in told} == {told[0].view}
@@ -669,9 +677,7 @@ def painter(width: int = 80) -> Painter:
     st.sampled_from([None, "a", "日本?", "", "ab|b"]),
 )
 @settings(max_examples=200)
-def test_every_strip_has_just_the_width(
-    row: Row, width: int, left: int, wrap: bool, match: str | None
-) -> None:
+def test_every_strip_has_just_the_width(row: Row, width: int, left: int, wrap: bool, match: str | None) -> None:
     paint = painter(width)
     pattern = None if match is None else re.compile(match)
     strips = paint.paint(row, selected=bool(left % 2), date=wrap, match=pattern, left=left, wrap=wrap)

@@ -135,8 +135,7 @@ def parse_row(line: bytes, max_value: int = MAX_VALUE, max_message: int = MAX_ME
         target=_string(record.target, 200),
         message=message,
         fields=tuple(
-            (neutralise(cut(name, 80)), _value(value, max_value))
-            for name, value in islice(shown.items(), MAX_FIELDS)
+            (neutralise(cut(name, 80)), _value(value, max_value)) for name, value in islice(shown.items(), MAX_FIELDS)
         ),
         more=max(0, len(shown) - MAX_FIELDS),
         span=label,

@@ -165,9 +165,7 @@ def parse_query(text: str) -> TextQuery:
     return TextQuery(text, pattern, _words(text))
 
 
-def search(
-    records: Records, query: Query, start: int, *, forward: bool = True
-) -> Iterator[Searching | Found]:
+def search(records: Records, query: Query, start: int, *, forward: bool = True) -> Iterator[Searching | Found]:
     """Look for the nearest row that matches, from `start` on, then from the other end up to it.
 
     Args:
@@ -190,9 +188,7 @@ def search(
             yield found
 
 
-def _leg(
-    records: Records, query: Query, low: int, high: int, *, forward: bool
-) -> Iterator[Searching | Found]:
+def _leg(records: Records, query: Query, low: int, high: int, *, forward: bool) -> Iterator[Searching | Found]:
     """Look through the rows from `low` up to `high`, from the one end or the other."""
     row = low if forward else high - 1
     while True:

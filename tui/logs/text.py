@@ -17,9 +17,7 @@ __all__ = ("cut", "neutralise")
 _MARK: Final = r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 _PILE: Final = re.compile(f"({_MARK}{{3}}){_MARK}+")
 # Printable by Unicode's book, but drawn as nothing: fillers, and selectors on whose width terminals disagree.
-_UNSEEN: Final = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
-)
+_UNSEEN: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _SPARE: Final = "…"
 
 

@@ -163,9 +163,7 @@ class LogCanvas(Widget):
 
     # ---- what is on the screen ----
 
-    def refresh(
-        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
-    ) -> Self:
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """Draw again; which rows are shown is decided when that happens."""
         self._stale = True
         super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)

@@ -104,16 +104,11 @@ class Painter:
                 segments = list(Strip(segments).crop(left, left + columns.room))
             line = [mark, *head, *_fit(segments, columns.room, base)]
             return [Strip(line, width) if width > columns.body else Strip(line).crop(0, width)]
-        body = Strip(segments)
         indent = Segment(" " * (columns.body - 1), base)
         strips: list[Strip] = []
-        start = 0
-        for text in self._chop(pieces):
-            end = start + cell_len(text)
-            part = body.crop(start, end).adjust_cell_length(columns.room, base)
+        for part in _split(segments, [len(text) for text in self._chop(pieces)]):
             before = [indent] if strips else head
-            strips.append(Strip([mark, *before, *part]).crop(0, width))
-            start = end
+            strips.append(Strip([mark, *before, *_fit(part, columns.room, base)]).crop(0, width))
         return strips
 
     def height(self, row: Row, date: bool = False) -> int:
@@ -121,8 +116,13 @@ class Painter:
         return 1 if row.kind == "gap" else len(self._chop(list(self._body(row, date))))
 
     def _chop(self, pieces: list[tuple[str, str]]) -> list[str]:
-        text = "".join(text for text, _ in pieces)
-        return chop_cells(text[: self.columns.room * MAX_LINES], self.columns.room)[:MAX_LINES] or [""]
+        room = self.columns.room
+        text = "".join(text for text, _ in pieces)[: room * MAX_LINES]
+        # To chop by cells costs microseconds a character: only where some take none or two.
+        lines = [text[start : start + room] for start in range(0, len(text), room)] or [""]
+        if all(cell_len(line) == len(line) for line in lines):
+            return lines
+        return [text] if cell_len(text) <= room else chop_cells(text, room)[:MAX_LINES]
 
     def _mark(self, row: Row, selected: bool) -> Segment:
         error = row.level == "ERROR"
@@ -169,9 +169,7 @@ class Painter:
         line = "─" * max(0, self.width - 1 - cell_len(text))
         return Strip([self._mark(row, selected), Segment(text + line, style)]).crop(0, self.width)
 
-    def _segments(
-        self, pieces: list[tuple[str, str]], selected: bool, match: re.Pattern[str] | None
-    ) -> list[Segment]:
+    def _segments(self, pieces: list[tuple[str, str]], selected: bool, match: re.Pattern[str] | None) -> list[Segment]:
         segments = [Segment(text, self.style(name, selected)) for text, name in pieces if text]
         if match is None:
             return segments
@@ -183,14 +181,34 @@ class Painter:
 def _fit(segments: list[Segment], cells: int, base: Style) -> Iterator[Segment]:
     """Give as much of the text as fits, and blanks for the rest."""
     for segment in segments:
-        size = cell_len(segment.text)
-        if size > cells:
-            yield Segment(set_cell_size(segment.text, cells), segment.style)
+        # Most characters take a cell, so that as many as there are cells are enough to see that they fill them.
+        text = segment.text if len(segment.text) <= cells else segment.text[:cells]
+        size = cell_len(text)
+        if size < cells and text is not segment.text:
+            text = segment.text
+            size = cell_len(text)
+        if size > cells or text is not segment.text:
+            yield Segment(set_cell_size(text, cells), segment.style)
             return
         yield segment
         cells -= size
     if cells:
         yield Segment(" " * cells, base)
+
+
+def _split(segments: list[Segment], lengths: list[int]) -> Iterator[list[Segment]]:
+    """Cut a line into lines of so many characters; what is beyond the last one is left out."""
+    rest = iter(segments)
+    segment = next(rest, Segment(""))
+    for length in lengths:
+        line: list[Segment] = []
+        while length > len(segment.text):
+            line.append(segment)
+            length -= len(segment.text)
+            segment = next(rest)
+        line.append(Segment(segment.text[:length], segment.style))
+        segment = Segment(segment.text[length:], segment.style)
+        yield line
 
 
 def _overlay(segments: list[Segment], spans: list[tuple[int, int]], style: Style) -> Iterator[Segment]:

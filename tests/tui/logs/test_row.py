@@ -189,10 +189,18 @@ def test_bytes_that_are_no_text_inside_a_record() -> None:
     assert parse_row(b'{"level": "INFO", "fields": {"message": "a\xffb"}}').message == '"a�b"'
 
 
-@given(st.binary(max_size=200) | st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
-        st.sampled_from(["timestamp", "level", "kind", "fields", "span", "message", "exception", "x"]), inner)
-).map(lambda value: json.dumps(value).encode()))
+@given(
+    st.binary(max_size=200)
+    | st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.sampled_from(["timestamp", "level", "kind", "fields", "span", "message", "exception", "x"]), inner
+            )
+        ),
+    ).map(lambda value: json.dumps(value).encode())
+)
 def test_anything_makes_a_row_of_one_safe_line(line: bytes) -> None:
     assert parse_row(line).text.isprintable()
 

@@ -136,8 +136,10 @@ def test_it_finds_just_what_looking_at_every_row_finds(
     records: list[tuple[list[str], list[str], bool]], data: st.DataObject
 ) -> None:
     lines = [
-        json.dumps({"fields": {"message": " ".join(message)} | {f"k{i}": v for i, v in enumerate(values)}},
-                   ensure_ascii=escaped).encode()
+        json.dumps(
+            {"fields": {"message": " ".join(message)} | {f"k{i}": v for i, v in enumerate(values)}},
+            ensure_ascii=escaped,
+        ).encode()
         for message, values, escaped in records
     ]
     store = store_of(*lines, segment=data.draw(st.sampled_from([50, 300, 100_000])))
@@ -218,9 +220,7 @@ def test_hits_that_were_dropped_are_passed_over() -> None:
     assert found.row >= store.first_row
 
 
-@pytest.mark.parametrize(
-    ("text", "position"), [("", 0), ("   ", 0), ("/(/", 1), ("/ab[/", 3), ("/a{99999999999}/", 1)]
-)
+@pytest.mark.parametrize(("text", "position"), [("", 0), ("   ", 0), ("/(/", 1), ("/ab[/", 3), ("/a{99999999999}/", 1)])
 def test_a_query_that_cannot_be_read_says_where(text: str, position: int) -> None:
     with pytest.raises(BadQuery) as caught:
         parse_query(text)

@@ -130,7 +130,9 @@ def test_after_a_seam_no_sequence_number_is_compared() -> None:
     row = store.append_seam("another host")
     assert store.next_seq is None
     assert json.loads(store.row(row)) == {
-        "kind": "gap", "level": "WARN", "fields": {"message": "another host", "lost": 0}
+        "kind": "gap",
+        "level": "WARN",
+        "fields": {"message": "another host", "lost": 0},
     }
     assert store.append_batch(b"b", 900, 901) == 1
 

@@ -40,11 +40,13 @@ HIGH_WATER: Final = 2 * 2**20
 """Bytes that may wait for the peer to read them; then nothing is pushed and its reader stops reading."""
 PUSH_INTERVAL: Final = 0.05
 """Seconds between two rounds of pushes, so that what comes fast is sent together."""
-PING_AFTER: Final = 10.0
-"""Seconds of silence after which the peer is pinged."""
-DEAD_AFTER: Final = 30.0
-"""Seconds of silence, a ping unanswered, after which the connection is cut."""
+PING_INTERVAL: Final = 10.0
+"""Seconds of silence after which the peer is pinged, and after each ping until the next."""
+PINGS: Final = 2
+"""Pings without any sign of life after which, one more interval later, the connection is cut."""
 _FRAMES_A_TURN: Final = 32
+_BYTES_A_TURN: Final = 256 * 1024
+_LONG_PUSH: Final = 64 * 1024
 
 
 class Connection:
@@ -78,55 +80,67 @@ class Connection:
         self._nursery = nursery
         self._log = registry.log.logger("inspector.service.connection")
         self._send_frame = protocol.send_binary if dialect.binary else protocol.send_text
-        self._fragments: list[bytes] = []
+        self._fragments = bytearray()
         self._text = False
+        self._over = False
         self._corked = False
+        self._corked_bytes = 0
         self._flush_due = False
         self._room = trio.Event()
         self._subscriptions: dict[int, Subscription] = {}
         self._something = trio.Event()
         self._pushing = False
-        self._heard_at = trio.current_time()
+        self._heard = True
+        self._listening = True
         self._token = trio.lowlevel.current_trio_token()
 
     # ---- reading ----
 
     async def serve(self, init: Init) -> None:
-        """Greet the peer and answer it until the connection ends."""
+        """Greet the peer and answer it until the connection ends, or nothing is left to say."""
         self._log.debug("inspector attached")
         self._nursery.start_soon(self._keep_alive)
         self._transmit(self._session.announce(init))
-        await self._read(self._protocol.events_received())
-        while not self._wire.closed:
-            data = await self._wire.receive()
-            self._heard_at = trio.current_time()
-            if data:
-                self._protocol.receive_data(data)
-            else:
-                self._protocol.receive_eof()
-            await self._read(self._protocol.events_received())
-            if not data or self._protocol.state is State.CLOSED:
+        protocol, wire = self._protocol, self._wire
+        await self._read(protocol.events_received())
+        while not protocol.eof_sent and not wire.closed:
+            data = await wire.receive()
+            if not data:
+                protocol.receive_eof()
+                self.flush()
                 return
-            if self._session.waiting >= MAX_IN_FLIGHT or self._wire.waiting > HIGH_WATER:
-                await self._wait_for_room()
+            self._heard = True
+            protocol.receive_data(data)
+            await self._read(protocol.events_received())
 
     async def _read(self, frames: Sequence[Event]) -> None:
         self._corked = True
         for count, frame in enumerate(frames, 1):
-            if self._protocol.state is State.OPEN and isinstance(frame, WebsocketFrame):
-                self._frame(frame)
-            if count % _FRAMES_A_TURN == 0:
+            # What lies behind a mistake, or behind our own farewell, is not looked at. What lies before the peer's is.
+            if self._over:
+                break
+            assert isinstance(frame, WebsocketFrame)
+            self._frame(frame)
+            if count % _FRAMES_A_TURN == 0 or self._corked_bytes > _BYTES_A_TURN or self._full():
                 self._corked = False
                 self.flush()
                 await trio.lowlevel.checkpoint()
+                await self._wait_for_room()
                 self._corked = True
         self._corked = False
         self.flush()
+        await self._wait_for_room()
+
+    def _full(self) -> bool:
+        return self._session.waiting >= MAX_IN_FLIGHT or self._wire.waiting > HIGH_WATER
 
     async def _wait_for_room(self) -> None:
-        while self._session.waiting >= MAX_IN_FLIGHT or self._wire.waiting > HIGH_WATER:
+        # An answer that can't be sent any more makes no room.
+        while self._full() and self._protocol.state is State.OPEN and not self._wire.closed:
             self._room = trio.Event()
+            self._listening = False
             await self._room.wait()
+            self._listening = True
 
     def _frame(self, frame: WebsocketFrame) -> None:
         opcode = frame.opcode
@@ -135,11 +149,12 @@ class Connection:
             if frame.fin:
                 self._message(frame.data)
             else:
-                self._fragments = [bytes(frame.data)]
+                self._fragments = bytearray(frame.data)
         elif opcode is Opcode.CONT:
-            self._fragments.append(bytes(frame.data))
+            # Joined at once: of empty fragments there may be any number.
+            self._fragments += frame.data
             if frame.fin:
-                whole, self._fragments = b"".join(self._fragments), []
+                whole, self._fragments = self._fragments, bytearray()
                 self._message(whole)
 
     def _message(self, data: bytes | bytearray | memoryview) -> None:
@@ -148,7 +163,7 @@ class Connection:
             try:
                 frame = str(data, "utf-8")
             except UnicodeDecodeError:
-                self._protocol.fail(1007, "text that is no UTF-8")
+                self._fail(1007, "text that is no UTF-8")
                 return
         else:
             frame = data if type(data) is bytes else bytes(data)
@@ -157,7 +172,7 @@ class Connection:
             self._log.debug("bad request", group=request.group, code=request.code, reason=request.message)
             self._refuse_unasked(request)
             if self._session.close_code is not None:
-                self._protocol.fail(self._session.close_code, "too many malformed frames")
+                self._fail(self._session.close_code, "too many malformed frames")
             return
         if self.registry.log.wants(TRACE, self._log.target):
             self._log.trace("request decoded", type=type(request).__name__, rid=request.id)
@@ -170,11 +185,18 @@ class Connection:
             self._refuse(request.id, exc)
         except Exception as exc:
             # The handlers are ours: what they raise is a bug here, and must not take the connection down.
-            self._log.exception("request failed", exc, ERROR, type=type(request).__name__)
-            self._refuse(request.id, InspectorError("inspector.internal_error", "the host failed; its log says how"))
+            self._refuse(request.id, self._bug("request failed", exc, request))
         else:
             if response is not None:
                 self._answer(response)
+
+    def _bug(self, message: str, exc: Exception, about: object) -> InspectorError:
+        self._log.exception(message, exc, ERROR, type=type(about).__name__)
+        return InspectorError("inspector.internal_error", "the host failed; its log says how")
+
+    def _fail(self, code: int, reason: str) -> None:
+        self._over = True
+        self._protocol.fail(code, reason)
 
     # ---- answering ----
 
@@ -182,8 +204,6 @@ class Connection:
         """Send what came of an action."""
         assert call.rid is not None
         self.calls.pop(call.rid, None)
-        if self._protocol.state is not State.OPEN:
-            return
         if call.error is not None:
             self._refuse(call.rid, call.error)
         else:
@@ -213,7 +233,9 @@ class Connection:
         if self._protocol.state is not State.OPEN:
             return
         self._send_frame(frame if isinstance(frame, bytes) else frame.encode())
-        if not self._corked and not self._flush_due:
+        if self._corked:
+            self._corked_bytes += len(frame)
+        elif not self._flush_due:
             self._flush_due = self.registry.workers.defer(self.flush)
             if not self._flush_due:
                 self.flush()
@@ -221,12 +243,13 @@ class Connection:
     def flush(self) -> None:
         """Hand to the wire what has been written."""
         self._flush_due = False
+        self._corked_bytes = 0
         chunks = self._protocol.data_to_send()
         if chunks:
             self._wire.send(chunks)
 
     def drained(self) -> None:
-        """Go on: the wire has written all that it kept."""
+        """Go on: the wire has written all that it kept, or was closed."""
         self._room.set()
         self.wake()
 
@@ -236,6 +259,8 @@ class Connection:
         """Take a subscription in; its pushes begin behind the response to its request."""
         self._session.open_subscription(sub)
         self._subscriptions[sub] = subscription
+        # Also to learn how often this one wants to be asked.
+        self._something.set()
         if not self._pushing:
             self._pushing = True
             self._nursery.start_soon(self._push)
@@ -272,22 +297,38 @@ class Connection:
                 await self._something.wait()
             self._something = trio.Event()
             for sub, subscription in list(self._subscriptions.items()):
-                self._push_one(sub, subscription)
+                # A long backlog goes out without a pause, but does not keep the others waiting.
+                while self._push_one(sub, subscription) > _LONG_PUSH:
+                    await trio.lowlevel.checkpoint()
             await trio.sleep(PUSH_INTERVAL)
 
-    def _push_one(self, sub: int, subscription: Subscription) -> None:
+    def _push_one(self, sub: int, subscription: Subscription) -> int:
+        """Send the next that a subscription has; return its size, 0 for nothing."""
         # Above the mark a reader is too slow: what it misses is counted where it is kept, and told later.
-        while self._wire.waiting <= HIGH_WATER:
-            try:
-                push = subscription.collect()
-                if push is None:
-                    return
-                frame = self._session.push(push)
-            except InspectorError as exc:
-                self._drop(sub)
-                self._transmit(self._session.error(sub, exc))
-                return
-            self._transmit(frame)
+        if self._wire.waiting > HIGH_WATER or self._protocol.state is not State.OPEN:
+            return 0
+        if self._subscriptions.get(sub) is not subscription:
+            return 0
+        try:
+            push = subscription.collect()
+            if push is None:
+                return 0
+            frame = self._session.push(push)
+        except InspectorError as exc:
+            self._end_subscription(sub, exc)
+            return 0
+        except Exception as exc:
+            # As in a handler.
+            self._end_subscription(sub, self._bug("push failed", exc, subscription))
+            return 0
+        self._transmit(frame)
+        # There may be more; it is asked again until there is none.
+        self._something.set()
+        return len(frame)
+
+    def _end_subscription(self, sub: int, error: InspectorError) -> None:
+        self._drop(sub)
+        self._transmit(self._session.error(sub, error))
 
     def _drop(self, sub: int) -> None:
         self._session.close_subscription(sub)
@@ -296,22 +337,33 @@ class Connection:
     # ---- ending ----
 
     async def _keep_alive(self) -> None:
-        while not self._wire.closed:
-            silent = trio.current_time() - self._heard_at
-            if silent >= DEAD_AFTER:
-                self._log.debug("inspector cut", reason=f"nothing heard for {DEAD_AFTER:.0f} s")
-                self._wire.close()
-                return
-            if silent >= PING_AFTER and self._protocol.state is State.OPEN and not self._wire.waiting:
-                self._protocol.send_ping(b"")
-                self.flush()
-            await trio.sleep(PING_AFTER)
+        # Intervals are counted, not seconds: after the loop was blocked, what has come meanwhile is read first.
+        wire, pings = self._wire, 0
+        while not wire.closed:
+            self._heard = wire.progressed = False
+            await trio.sleep(PING_INTERVAL)
+            if self._heard or wire.progressed or wire.waiting or not self._listening:
+                # While something waits to be sent the wire has its own patience.
+                pings = 0
+            elif pings < PINGS:
+                pings += 1
+                if self._protocol.state is State.OPEN:
+                    self._protocol.send_ping(b"")
+                    self.flush()
+            else:
+                self._log.debug("inspector cut", reason=f"{pings} pings went unanswered")
+                wire.close()
 
     def close(self, code: int, reason: str) -> None:
-        """Begin the closing handshake."""
+        """Begin the closing handshake, behind all that there is to tell."""
         if self._protocol.state is State.OPEN:
+            for sub, subscription in list(self._subscriptions.items()):
+                while self._push_one(sub, subscription):
+                    pass
             self._protocol.send_close(code, reason)
             self.flush()
+        self._over = True
+        self._room.set()
 
     def end(self) -> None:
         """Let go of everything: subscriptions end, actions go on with nobody to tell."""

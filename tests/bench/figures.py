@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ("Figure",)
+__all__ = ("Figure", "show")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,13 @@ class Figure:
     unit: str
     bound: float | None = None
     ok: bool | None = None
+
+
+def show(figures: Iterable[Figure]) -> None:
+    """Print figures as a Markdown table."""
+    print("| figure | value | unit | bound | met |")
+    print("|---|---:|---|---:|---|")
+    for figure in figures:
+        bound = "" if figure.bound is None else f"{figure.bound:g}"
+        met = {True: "yes", False: "**no**", None: ""}[figure.ok]
+        print(f"| {figure.name} | {figure.value:.4g} | {figure.unit} | {bound} | {met} |", flush=True)

@@ -1,0 +1,168 @@
+"""The log stream from a host to a client, and what clients that never read do to the host and to others."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import cbor2
+
+from tests.bench.bench_actions import action_payloads
+from tests.bench.clients import RawClient, server_process
+from tests.bench.figures import Figure, show
+
+__all__ = ("run",)
+
+RECORDS = 300_000
+PACED_SECONDS = 5
+PACED_RATE = 20_000
+STUCK = 5
+ROUNDS = 15
+FILTER = "off,tests=info"
+"""Only the records that the benchmark writes."""
+
+
+class _Client(RawClient):
+    """One that reads messages."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self._ids = count(1)
+        assert self.message()["type"] == "Init"
+
+    def request(self, kind: str, **fields: Any) -> int:
+        """Send a request and return its id."""
+        self.last_id = number = next(self._ids)
+        self.send(cbor2.dumps({"type": kind, "id": number, **fields}))
+        return number
+
+    def emit(self, records: int, per_second: int) -> int:
+        """Have the host write records."""
+        return self.request("ActionRequest", actor="counter/default", name="emit", args=[records, per_second])
+
+
+def _read(client: _Client, records: int) -> tuple[float, int, int]:
+    """Read batches until all records are accounted for; return the seconds, how many came, how many were dropped."""
+    start = time.perf_counter()
+    came = dropped = 0
+    while came + dropped < records:
+        message = client.message()
+        if message["type"] == "LogBatch":
+            lines = message["lines"]
+            came += lines.count(b"\n") + 1 if lines else 0
+            dropped += message["dropped"]
+    return time.perf_counter() - start, came, dropped
+
+
+def _seconds(client: _Client) -> float:
+    """Wait for the answer to `emit`; return how long it took the host."""
+    while True:
+        message = client.message()
+        if message["type"] == "ActionResponse":
+            seconds: float = message["duration_ns"] / 1e9
+            return seconds
+        if message["type"] == "Error":
+            raise RuntimeError(message)
+
+
+def _memory(pid: int) -> float:
+    """Return the resident size of a process in MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("no VmRSS")
+
+
+def _stream() -> list[Figure]:
+    ratios = []
+    rates = []
+    lost = 0
+    for _ in range(3):
+        with server_process("host") as (port, _pid):
+            writer = _Client(port)
+            writer.emit(RECORDS // 3, 0)
+            _seconds(writer)
+            writer.emit(RECORDS, 0)
+            alone = RECORDS / _seconds(writer)
+            reader = _Client(port)
+            reader.request("LogsSubscribe", filter=FILTER)
+            reader.message()
+            writer.emit(RECORDS, 0)
+            seconds, came, dropped = _read(reader, RECORDS)
+            lost += dropped
+            rates.append(came / seconds)
+            ratios.append(came / seconds / alone)
+            writer.close()
+            reader.close()
+    with server_process("host") as (port, _pid):
+        writer, reader = _Client(port), _Client(port)
+        reader.request("LogsSubscribe", filter=FILTER)
+        reader.message()
+        writer.emit(PACED_SECONDS * PACED_RATE, PACED_RATE)
+        _, came, dropped = _read(reader, PACED_SECONDS * PACED_RATE)
+        took = _seconds(writer)
+        writer.close()
+        reader.close()
+    ratio = statistics.median(ratios)
+    return [
+        Figure("log stream to one client", statistics.median(rates), "records/s"),
+        Figure("log stream to one client: rate to the emitter's alone, at least", ratio, "x", 0.6, ratio >= 0.6),
+        Figure("records dropped meanwhile, of each 300,000", lost / 3, ""),
+        Figure("emitter paced at 20,000 records/s really reached", came / took, "records/s"),
+        Figure("records dropped at 20,000/s with a reading client, at most", dropped, "", 0, dropped == 0),
+    ]
+
+
+def _stuck() -> list[Figure]:
+    with server_process("host") as (port, pid):
+        writer, other = _Client(port), RawClient(port)
+        other.receive(1)
+        ids = count(1_000_000)
+
+        def latency() -> float:
+            frames = [RawClient.frame(payload) for payload in action_payloads("level", ids, 100)]
+            return other.round_trips(frames)
+
+        def rounds(number: int) -> list[float]:
+            # A connection for each: one that is left alone too long, its pings unanswered, is given up.
+            pacer = _Client(port)
+            pacer.emit(10**9, PACED_RATE)
+            found = [latency() for _ in range(number)]
+            pacer.request("ActionCancel", action=pacer.last_id)
+            pacer.close()
+            return found
+
+        # The ring is filled first: it is bounded too, but it is not what is measured here.
+        writer.emit(200_000, 0)
+        _seconds(writer)
+        before = rounds(ROUNDS)
+        start = _memory(pid)
+        stuck = [_Client(port) for _ in range(STUCK)]
+        for client in stuck:
+            client.request("LogsSubscribe", filter="trace")
+        during = rounds(ROUNDS)
+        writer = _Client(port)
+        writer.emit(1_000_000, 0)
+        grown = 0.0
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            grown = max(grown, _memory(pid) - start)
+            time.sleep(0.2)
+        ratio = statistics.median(during) / statistics.median(before)
+    return [
+        Figure(f"action round trip while {PACED_RATE:,} records/s are written", statistics.median(before) * 1e6, "µs"),
+        Figure(f"the same with {STUCK} clients that never read, at most", ratio, "x", 1.2, ratio <= 1.2),
+        Figure(f"host memory that {STUCK} clients that never read add, at most", grown, "MiB", 32, grown <= 32),
+    ]
+
+
+def run() -> list[Figure]:
+    """Measure, and return the figures."""
+    return [*_stream(), *_stuck()]
+
+
+if __name__ == "__main__":
+    show(run())

@@ -1,15 +1,16 @@
 """Find hosts: by URL, and by the runtime files that this user's own hosts leave behind.
 
-A runtime file is `<pid>.json`, mode 0600, in a directory of mode 0700 that belongs to this user:
-`$XDG_RUNTIME_DIR/inspector/`, or `/tmp/inspector-<uid>/` where that variable is unset. It holds url and
-token. A directory or file that others could have written is not read, since it could send the token's owner
-to a host of theirs.
+A runtime file is `<pid>-<port>.json`, mode 0600, in a directory of mode 0700 that belongs to this user:
+`$XDG_RUNTIME_DIR/inspector/`, or `inspector-<uid>/` among the temporary files where that variable is unset.
+It holds url and token. A directory or file that others could have written is not read, since it could send
+the token's owner to a host of theirs.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,7 @@ def _has_port(text: str) -> bool:
 def runtime_directory() -> Path:
     """Give the directory of this user's runtime files, whether it exists or not."""
     base = os.environ.get("XDG_RUNTIME_DIR")
-    return Path(base) / "inspector" if base else Path(f"/tmp/inspector-{os.getuid()}")
+    return Path(base) / "inspector" if base else Path(tempfile.gettempdir()) / f"inspector-{os.getuid()}"
 
 
 def find_hosts(directory: Path | None = None) -> tuple[HostFile, ...]:

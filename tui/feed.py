@@ -23,6 +23,9 @@ BACKLOG: Final = 500
 """Records of the past that a new subscription begins with."""
 
 
+_GRACE: Final = 1.0
+
+
 class LogSink(Protocol):
     """Where the records go: a `LogView`, or whatever prints them."""
 
@@ -81,7 +84,7 @@ class LogFeed:
         self._host_id: str | None = None
         self._next_seq: int | None = None
         self._accepted = False
-        self._live_from = 0
+        self._live_from = 0.0
         self._offset = 0.0
 
     def request(self, init: Init) -> LogsSubscribe:
@@ -96,7 +99,6 @@ class LogFeed:
             self._next_seq = None
         self._host_id = init.host.id
         self._offset = init.now / 1000 - self._clock()
-        self._live_from = max(init.log.next_seq, self._next_seq or 0)
         if self._next_seq is not None:
             request.after_seq = self._next_seq - 1
         else:
@@ -105,6 +107,9 @@ class LogFeed:
 
     def opened(self, response: LogsSubscribeResponse) -> None:
         """Note what the host no longer keeps of what a resumed stream missed."""
+        # By the host's clock: what is older than this is the past, told on demand, and neither late nor a
+        # rate.
+        self._live_from = self._clock() + self._offset - _GRACE
         if not self._accepted:
             self._accepted = True
             self._on_open()
@@ -120,20 +125,20 @@ class LogFeed:
         count = batch.lines.count(b"\n") + 1 if batch.lines else 0
         self.records += count
         now = self._clock()
-        if batch.next_seq > self._live_from:
-            self.meter.add(count, now)
-            if count:
-                self._measure(batch.lines, now)
+        if count:
+            self._measure(batch.lines, count, now)
         self._sink.append(batch)
 
     def ended(self, error: InspectorError) -> None:
         """Hear that the host refuses the stream, or ends it."""
         self._on_refused(error)
 
-    def _measure(self, lines: bytes, now: float) -> None:
+    def _measure(self, lines: bytes, count: int, now: float) -> None:
         try:
             stamp = unix_seconds(_stamp(lines[lines.rfind(b"\n") + 1 :]).timestamp)
         except (msgspec.DecodeError, ValueError, UnicodeDecodeError):
             # A hostile or future record has no time that we can read: the lag stays what it was.
             return
-        self.lag = max(0.0, now + self._offset - stamp)
+        if stamp >= self._live_from:
+            self.meter.add(count, now)
+            self.lag = max(0.0, now + self._offset - stamp)

@@ -75,9 +75,11 @@ class Probe(App[None]):
 Play = Callable[[Pilot[None], LogView], Awaitable[None]]
 
 
-def play(act: Play, *, size: tuple[int, int] = (80, 12), view: LogView | None = None) -> list[Message]:
+def play(
+    act: Play, *, size: tuple[int, int] = (80, 12), view: LogView | None = None, app: Probe | None = None
+) -> list[Message]:
     """Run the view in a screen of that size, and give what it said."""
-    app = Probe(view)
+    app = app or Probe(view)
 
     async def main() -> None:
         async with app.run_test(size=size) as pilot:

@@ -120,6 +120,21 @@ def test_what_a_hostile_host_sends_is_shown_and_does_nothing(width: int) -> None
     play(act, size=(width, 40))
 
 
+def test_the_chosen_row_is_plainer_when_the_keys_go_elsewhere() -> None:
+    async def act(pilot: Pilot[None], view: LogView) -> None:
+        await fill(pilot, view)
+        await pilot.press("g")
+        focused = view.render_lines(view.size.region)[0]
+        view.screen.set_focus(None)
+        await pilot.pause()
+        blurred = view.render_lines(view.size.region)[0]
+        assert blurred.text == focused.text
+        assert blurred.text.startswith("▌")
+        assert [segment.style for segment in blurred] != [segment.style for segment in focused]
+
+    play(act)
+
+
 def test_colours_follow_the_theme() -> None:
     async def act(pilot: Pilot[None], view: LogView) -> None:
         view.append(Batch(record(1, level="ERROR") + b"\n" + record(2), 1, 3))

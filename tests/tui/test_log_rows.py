@@ -81,6 +81,13 @@ def test_a_text_fills_its_cells(message: str, shown: str) -> None:
     assert painter().paint(Row("event", message=message))[0].text[20:] == shown
 
 
+def test_a_match_in_a_seam_is_marked_too() -> None:
+    strip = painter(40).paint(Row("gap", message="another host"), match=re.compile("host"))[0]
+    names = [(segment.text, segment.style.meta["name"]) for segment in strip if segment.style]
+    assert ("host", "log-view--match") in names
+    assert strip.text == " ── another host " + "─" * 23
+
+
 def test_a_match_is_marked_where_it_stands() -> None:
     row = Row("event", message="a card and a Card", fields=(("card", "card"),))
     for wrap in (False, True):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
+from textual.binding import BindingType
 from textual.events import Key, MouseScrollDown, MouseScrollUp
 from textual.pilot import Pilot
 from textual.worker import WorkerCancelled
 
-from tests.tui.log_probe import Batch, batch, fill, numbers, play, record, screen, searched
+from tests.tui.log_probe import Batch, Probe, batch, fill, numbers, play, record, screen, searched
 from tui.logs.search import parse_query
 from tui.widgets.log_view import Counts, LogView
 
@@ -308,6 +310,29 @@ def test_a_search_lets_keys_through(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (cursors[0], cursors[-1], len(cursors)) == (None, 0, 3_000)
 
     play(act)
+
+
+def test_escape_is_the_apps_when_there_is_no_search() -> None:
+    pressed: list[str] = []
+
+    class Escaping(Probe):
+        BINDINGS: ClassVar[list[BindingType]] = [("escape", "note")]
+
+        def action_note(self) -> None:
+            pressed.append("app")
+
+    async def act(pilot: Pilot[None], view: LogView) -> None:
+        await fill(pilot, view)
+        await pilot.press("escape")
+        assert pressed == ["app"]
+        view.search("card")
+        await searched(pilot, view)
+        await pilot.press("escape")
+        assert (pressed, view._marks) == (["app"], None)
+        await pilot.press("escape")
+        assert pressed == ["app", "app"]
+
+    play(act, app=Escaping())
 
 
 def test_a_search_can_be_left() -> None:

@@ -93,7 +93,7 @@ class Painter:
         """
         columns, width = self.columns, self.width
         if row.kind == "gap":
-            return [self._gap(row, selected)]
+            return [self._gap(row, selected, match)]
         head = self._segments(self._head(row), selected, match)
         mark = self._mark(row, selected)
         pieces = list(self._body(row, date))
@@ -163,11 +163,11 @@ class Painter:
         if row.exception:
             yield f"  {row.exception}", "log-view--exception"
 
-    def _gap(self, row: Row, selected: bool) -> Strip:
-        style = self.style("log-view--gap", selected)
+    def _gap(self, row: Row, selected: bool, match: re.Pattern[str] | None) -> Strip:
         text = set_cell_size(f"── {row.message} ", min(cell_len(row.message) + 4, self.width - 1))
-        line = "─" * max(0, self.width - 1 - cell_len(text))
-        return Strip([self._mark(row, selected), Segment(text + line, style)]).crop(0, self.width)
+        line = text + "─" * max(0, self.width - 1 - cell_len(text))
+        segments = self._segments([(line, "log-view--gap")], selected, match)
+        return Strip([self._mark(row, selected), *segments]).crop(0, self.width)
 
     def _segments(self, pieces: list[tuple[str, str]], selected: bool, match: re.Pattern[str] | None) -> list[Segment]:
         segments = [Segment(text, self.style(name, selected)) for text, name in pieces if text]

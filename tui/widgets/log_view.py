@@ -249,6 +249,10 @@ class LogView(LogCanvas, can_focus=True):
         """Go to the next or the previous record of a level."""
         self._go(LevelQuery(level), level, direction)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let escape mean what it means elsewhere when there is no search to leave."""
+        return action != "leave_search" or self._marks is not None or bool(self._note)
+
     def action_leave_search(self) -> None:
         """Take the marks off."""
         self._leave()

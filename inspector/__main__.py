@@ -1,0 +1,7 @@
+"""``python -m inspector``: the same as ``inspector-host``."""
+
+from inspector.cli import main
+
+__all__ = ()
+
+main()

@@ -64,6 +64,7 @@ class RawClient:
         protocol = ClientProtocol(parse_uri(f"ws://127.0.0.1:{port}{path}"), subprotocols=_subprotocols(path))
         protocol.send_request(protocol.connect())
         self._sock.sendall(b"".join(protocol.data_to_send()))
+        self._file = self._sock.makefile("rb", buffering=2**20)
         self._rest = b""
         head = b""
         while b"\r\n\r\n" not in head:
@@ -82,17 +83,23 @@ class RawClient:
 
     def message(self) -> Any:
         """Read and decode one message."""
-        data = bytearray(self._rest)
         while True:
-            while (bounds := _payload(data, 0)) is None or len(data) < bounds[1]:
-                data += self._more()
-            start, end = bounds
-            opcode, payload = data[0] & 15, bytes(data[start:end])
-            del data[:end]
+            opcode, size = self._exactly(2)
+            if size == 126:
+                size = int.from_bytes(self._exactly(2), "big")
+            elif size == 127:
+                size = int.from_bytes(self._exactly(8), "big")
+            payload = self._exactly(size)
             # Pings go unanswered: a benchmark is over before a host gives its client up.
-            if opcode == Opcode.BINARY:
-                self._rest = bytes(data)
+            if opcode & 15 == Opcode.BINARY:
                 return cbor2.loads(payload)
+
+    def _exactly(self, size: int) -> bytes:
+        kept, self._rest = self._rest[:size], self._rest[size:]
+        data = kept + self._file.read(size - len(kept)) if len(kept) < size else kept
+        if len(data) < size:
+            raise ConnectionError("the server has gone")
+        return data
 
     def receive(self, count: int) -> None:
         """Read until so many frames have come."""
@@ -126,8 +133,9 @@ class RawClient:
     def close(self) -> None:
         """Close in good order."""
         self._sock.sendall(Frame(Opcode.CLOSE, b"\x03\xe8").serialize(mask=True))
-        while self._sock.recv(65536):
+        while self._file.read(65536):
             pass
+        self._file.close()
         self._sock.close()
 
 

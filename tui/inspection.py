@@ -252,10 +252,8 @@ class Inspection:
             # The host has a deadline for each action, and losing the connection ends this too: no timeout
             # here.
             response = await answer
-            if isinstance(response, ActionResponse):
-                fired.answered(response, self.clock())
-            else:
-                fired.lost(f"the host answered with {type(response).__name__}", self.clock())
+            assert isinstance(response, ActionResponse)
+            fired.answered(response, self.clock())
         except InspectorError as error:
             fired.refused(error, self.clock())
         except LinkLost as lost:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tui.model.form import OMIT, FieldError, make_form, parse_arguments, parse_json
 
 
-def field(schema: dict[str, Any], *, required: bool = True, **root: Any) -> Any:
-    form = make_form({"properties": {"x": schema}, "required": ["x"] if required else [], **root})
+def field(schema: dict[str, Any], *, required: bool = True, defs: dict[str, Any] | None = None) -> Any:
+    form = make_form({"properties": {"x": schema}, "required": ["x"] if required else [], "$defs": defs or {}})
     return form.fields[0]
 
 
@@ -45,7 +45,7 @@ def field(schema: dict[str, Any], *, required: bool = True, **root: Any) -> Any:
     ],
 )
 def test_what_is_typed_becomes_a_value(schema: dict[str, Any], text: str, value: Any) -> None:
-    found = field(schema, **{"$defs": {"Size": {"type": "integer"}}}).parse(text)
+    found = field(schema, defs={"Size": {"type": "integer"}}).parse(text)
     assert (type(value), value) == (type(found), found)
 
 

@@ -112,10 +112,11 @@ def test_what_an_action_returns_has_a_form(value: object, read: object) -> None:
 
 @pytest.mark.parametrize("offset", [1e-6, 1, -1, 3723, -3723, 86_399])
 def test_an_offset_with_seconds_is_written_in_utc(offset: float) -> None:
-    odd = NAIVE.replace(tzinfo=datetime.timezone(datetime.timedelta(seconds=offset)))
-    read = load_value(dump_value({"times": [NOW, odd]}))["times"]
-    assert read == [NOW, odd]
-    assert [time.tzinfo for time in read] == [NOW.tzinfo, datetime.UTC]
+    for naive in (NAIVE, NAIVE.replace(microsecond=0)):
+        odd = naive.replace(tzinfo=datetime.timezone(datetime.timedelta(seconds=offset)))
+        read = load_value(dump_value({"times": [NOW, odd]}))["times"]
+        assert read == [NOW, odd]
+        assert [time.tzinfo for time in read] == [NOW.tzinfo, datetime.UTC]
 
 
 def test_bytes_that_look_like_such_a_time_stay_as_they_are() -> None:

@@ -9,8 +9,9 @@ The grammar, of which this version takes the levels and the targets::
     level     := off | error | warn | info | debug | trace | 0..5               any case
     target    := letters, digits, _ . -
 
-A scope is refused where it stands. It reads as `RUST_LOG` does (0 is off, 5 is trace) except where that has traps: a
-target matches whole dotted segments, and a word that is no level but was perhaps meant as one is refused.
+A scope is refused where it stands. It reads as `RUST_LOG` does (0 is off, 5 is trace) except where that has
+traps: a target matches whole dotted segments, and a word that is no level but was perhaps meant as one is
+refused.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _DIGITS: Final = {"0": OFF, "1": ERROR, "2": WARN, "3": INFO, "4": DEBUG, "5": T
 _LEVELS: Final = _WORDS | _DIGITS
 _NAMES: Final = (*(name.lower() for name in LEVEL_NAMES), "off")
 
-# A filter remembers what it decided for this many targets, then forgets all: programs have some hundred targets, but
-# a target made from data must not make a filter grow for ever.
+# A filter remembers what it decided for this many targets, then forgets all: programs have some hundred
+# targets, but a target made from data must not make a filter grow for ever.
 _CACHE_SIZE: Final = 4096
 
 
@@ -37,7 +38,8 @@ class FilterError(ValueError):
 
     Attributes:
         message: what is wrong, in a sentence.
-        position: the character at fault, counted from 0; the text's length when something is missing at its end.
+        position: the character at fault, counted from 0; the text's length when something is missing at
+            its end.
         proposal: what was perhaps meant in place of the word there, None if nothing comes near.
     """
 
@@ -139,8 +141,7 @@ class _Parser:
         while self.peek() == ",":
             self.at += 1
             found.append(self.directive())
-        if self.at < len(self.text):
-            raise self.unexpected()
+        # A directive ends at a comma or at the end: nothing is left.
         return found
 
     def directive(self) -> Directive:

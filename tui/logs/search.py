@@ -243,8 +243,9 @@ def _line_end(data: bytes, place: int) -> int:
 
 
 def _words(text: str) -> tuple[bytes, ...]:
-    # A character that a row replaced by its code point in angle quotes is in the bytes as itself.
-    if "⟨" in text:
+    # A character that a row replaced by its code point in angle quotes is in the bytes as itself. Who looks for one
+    # types a bracket: bare hexadecimal digits are far more often a number, whose search has to be fast.
+    if "⟨" in text or "⟩" in text:
         return ()
     words = {word.lower() for word in _WORD.findall(text) if not _DERIVED.fullmatch(word.lower())}
     return tuple(word.encode() for word in sorted(words, key=lambda word: (-len(word), word)))

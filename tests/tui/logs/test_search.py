@@ -90,7 +90,8 @@ def test_what_a_row_derives_is_found_too() -> None:
     assert row_of(find(store_of("x", end), "3.10 ms")) == 1
     assert row_of(find(store_of("x", end), "run ok")) == 1
     assert row_of(find(store_of("x", event("a\u202eb")), "⟨202E⟩")) == 1
-    assert row_of(find(store_of("x", event("a\u202eb")), "202e")) == 1
+    raw = json.dumps({"fields": {"message": "a\u202eb"}}, ensure_ascii=False)
+    assert row_of(find(store_of("x", raw), "2e⟩b")) == 1
 
 
 def test_a_value_that_a_row_cuts_is_found() -> None:
@@ -147,8 +148,10 @@ def test_it_finds_just_what_looking_at_every_row_finds(
     if not text:
         return
     low = data.draw(st.integers(0, len(text) - 1))
-    needle = text[low : data.draw(st.integers(low + 1, min(len(text), low + 12)))]
-    if not needle.strip():
+    high = data.draw(st.integers(low + 1, min(len(text), low + 12)))
+    needle = text[low:high]
+    # A part of a replaced character's code point is not looked for without a bracket of it.
+    if not needle.strip() or any(code.start() < low and high < code.end() for code in re.finditer("⟨[0-9A-F]+⟩", text)):
         return
     query = parse_query(needle)
     hits = [row for row, line in enumerate(lines) if query.matches(line)]

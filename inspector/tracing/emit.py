@@ -97,12 +97,13 @@ def emitter(log: Log, site: Site) -> Emit:
             since = ns - began
         segment = recorder.tail
         slots = segment.slots
-        seq = segment.first_seq + len(slots)
+        seq = segment.next
         line = join((b'{"seq":%d' % seq, stamp, microseconds[since // 1000], own, rest, tail))
         entry = (line, site, span)
         if slots.setdefault(seq, entry) is not entry:
             recorder.append(site, span, ns, own, rest, tail)
         else:
+            segment.next = seq + 1
             segment.size = size = segment.size + len(line) + entry_cost
             if size >= segment_size:
                 recorder.roll(segment)

@@ -33,10 +33,12 @@ _CLOSED: Final[Any] = ()
 class Segment:
     """A run of records by number, `first_seq` on, without a hole. Records come in order and stay."""
 
-    __slots__ = ("first_seq", "size", "slots")
+    __slots__ = ("first_seq", "next", "size", "slots")
 
     def __init__(self, first_seq: int) -> None:
         self.first_seq = first_seq
+        # Where to try first: never beyond the first free number, a little before it when threads cross.
+        self.next = first_seq
         self.slots: dict[int, Entry] = {}
         self.size = 0
 
@@ -114,13 +116,17 @@ class Recorder:
         while True:
             segment = self.tail
             slots = segment.slots
-            seq = segment.first_seq + len(slots)
+            seq = segment.next
             line = b"".join((b'{"seq":%d' % seq, stamp, MICROSECONDS[since // 1000], head, fields, tail))
             entry = (line, site, span)
-            if slots.setdefault(seq, entry) is entry:
+            found = slots.setdefault(seq, entry)
+            if found is entry:
+                segment.next = seq + 1
                 break
-            if segment.next_seq() < segment.first_seq + len(slots):
+            if found is _CLOSED:
                 self.roll(segment)
+            elif segment.next <= seq:
+                segment.next = seq + 1
         # Two threads may add at once and one sum be lost: a segment is a record longer then.
         segment.size = size = segment.size + len(line) + ENTRY_COST + cost
         if size >= self.segment_size:
@@ -136,10 +142,9 @@ class Recorder:
 
     def roll(self, full: Segment) -> None:
         """Begin a segment behind a full one, and drop the oldest ones beyond the limits."""
-        slots = full.slots
-        while slots.get(full.first_seq + len(slots) - 1) is not _CLOSED:
-            slots.setdefault(full.first_seq + len(slots), _CLOSED)
-        end = full.first_seq + len(slots)
+        end = full.next
+        while full.slots.setdefault(end, _CLOSED) is not _CLOSED:
+            end += 1
         with self._lock:
             segments = [*self._segments]
             size = sum(segment.size for segment in segments)
@@ -149,7 +154,7 @@ class Recorder:
                 size + self.segment_size > self._limit or end - segments[0].first_seq > self._max_records
             ):
                 size -= segments.pop(0).size
-            tail = Segment(end - 1)
+            tail = Segment(end)
             rolled = (*segments, tail)
             # Nothing is called between the question and its answer, so that not even a signal handler that logs
             # can begin a segment in between.

@@ -100,30 +100,37 @@ async def serve(
     """
     token = secrets.token_urlsafe(24) if token is None else check_token(token)
     _check_bind(host, insecure_bind)
+    names = _LOOPBACK | {host.lower()} | {name.lower() for name in allow_hosts}
+    door = Door(token=token, subprotocols=tuple(DIALECTS), hosts=frozenset(names), origins=frozenset(allow_origins))
+    info = _host_info(registry)
     registry.lifecycle.apply("start")
     log = registry.log
     log.add_secret(token)
     log.open()
-    names = _LOOPBACK | {host.lower()} | {name.lower() for name in allow_hosts}
-    door = Door(token=token, subprotocols=tuple(DIALECTS), hosts=frozenset(names), origins=frozenset(allow_origins))
+    listeners: list[trio.SocketListener] = []
+    problem: Exception | None = None
     try:
         async with trio.open_nursery() as nursery:
             if shutdown is not None:
                 nursery.start_soon(_follow, shutdown, registry)
-            listeners = await trio.open_tcp_listeners(port, host=host)
-            url = _url(host, listeners)
-            info = _host_info(registry)
-            service = Service(registry, door, info, max_connections=max_connections)
-            with RuntimeFile(url, token, info) if runtime_file else contextlib.nullcontext():
-                await _run(registry, service, listeners, Host(registry, url, token), drain_timeout, task_status)
+            try:
+                listeners = await trio.open_tcp_listeners(port, host=host)
+            except Exception as exc:
+                # A taken port is an OSError to the caller, not a group that holds one.
+                problem = exc
+            else:
+                url = _url(host, listeners)
+                service = Service(registry, door, info, max_connections=max_connections)
+                with RuntimeFile(url, token, info) if runtime_file else contextlib.nullcontext():
+                    await _run(registry, service, listeners, Host(registry, url, token), drain_timeout, task_status)
             nursery.cancel_scope.cancel()
-    except BaseExceptionGroup as group:
-        # A taken port is an OSError to the caller, not a group that holds one.
-        if len(group.exceptions) == 1 and registry.state == "starting":
-            raise group.exceptions[0] from None
-        raise
+        if problem is not None:
+            raise problem
     finally:
-        registry.lifecycle.apply("end")
+        for listener in listeners:
+            # Whatever kept the acceptor from closing it: nothing listens for a host that is no more.
+            listener.socket.close()
+        registry.end()
         log.logger("inspector.host").info("inspector stopped")
         # Sinks write from threads of their own; waiting for them here would block the loop of whoever embeds us.
         with trio.CancelScope(shield=True):
@@ -167,7 +174,7 @@ async def open_host(registry: Registry, **options: Any) -> AsyncIterator[Host]:
         ValueError: see `serve`.
     """
     # What is raised before or inside the block is raised as it is: a nursery would wrap it into a group.
-    error: Exception | None = None
+    error: BaseException | None = None
     async with trio.open_nursery() as nursery:
         try:
             host: Host = await nursery.start(partial(serve, registry, **options))
@@ -178,6 +185,10 @@ async def open_host(registry: Registry, **options: Any) -> AsyncIterator[Host]:
                 yield host
             except Exception as exc:
                 error = exc
+            except (KeyboardInterrupt, SystemExit) as exc:
+                # Somebody who wants the program to end does not want to wait for a drain.
+                error = exc
+                nursery.cancel_scope.cancel()
             await host.shutdown_and_wait()
     if error is not None:
         raise error

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
-from functools import partial
 from typing import Any, TypeVar, overload
 
 import trio
@@ -17,7 +17,7 @@ from inspector.actors.calls import Call, current_call
 from inspector.actors.cell import Cell
 from inspector.actors.deadlines import Deadlines
 from inspector.actors.kind import Kind
-from inspector.actors.life import Life, in_stop_hook, retire, stop_actor
+from inspector.actors.life import Life, Stop, retire
 from inspector.actors.workers import Workers
 from inspector.lifecycle import DRAIN_TIMEOUT, Lifecycle, State
 from inspector.tracing import Log, current_span
@@ -72,6 +72,8 @@ class Registry:
         self._quiet = trio.Event()
         self._turn_over = trio.Event()
         self._waiting_lives: list[Life] = []
+        self._waiting_calls: list[Call] = []
+        self._stops: dict[Cell, Stop] = {}
         for actor in actors:
             self.add(actor)
 
@@ -118,7 +120,7 @@ class Registry:
             cell.make_actor()
             self._cells[address] = cell
             self._sorted = None
-            if kind.lives and not self.lifecycle.over:
+            if kind.lives and cell.life is None and not self.lifecycle.over:
                 cell.begin()
             cell.touch()
         return ActorHandle(cell)
@@ -184,16 +186,19 @@ class Registry:
 
     def run_call(self, call: Call) -> None:
         """Have a worker run a call."""
-        if self._nursery is None:
+        if self._nursery is not None:
+            self.workers.run(call)
+        elif self.lifecycle.state == "stopped":
             call.reject(self.shut_down_error())
         else:
-            self.workers.run(call)
+            # It starts, and will be there in a moment.
+            self._waiting_calls.append(call)
 
     def admits(self, caller: Call | None) -> bool:
         """Tell whether a call is taken in: all while serving; while draining what admitted work sends."""
         state = self.lifecycle.state
         if state == "draining":
-            return caller is not None or in_stop_hook.get()
+            return caller is not None
         return state != "stopped"
 
     def shut_down_error(self) -> InspectorError:
@@ -225,13 +230,14 @@ class Registry:
     def turn_over(self) -> None:
         """A turn of an actor that is stopping is over."""
         self._turn_over.set()
+        self._turn_over = trio.Event()
 
     def start_life(self, life: Life) -> None:
         """Start an actor's task, as soon as the registry runs."""
         if self._nursery is None:
             self._waiting_lives.append(life)
         else:
-            self._nursery.start_soon(life.work)
+            self._start(self._nursery, life.work)
 
     def touched(self, cell: Cell) -> None:
         """Tell the watchers that a row has changed."""
@@ -252,32 +258,68 @@ class Registry:
         caller = current_call.get()
         if caller is not None and caller.waits_for(cell):
             raise RuntimeError(f"{cell.address} can't wait for its own end: spawn a task that stops it")
-        healthy = cell.phase == "idle"
-        cell.phase = "stopping"
-        cell.clear(cell.stopped_error())
-        while cell.current is not None or cell.running:
-            self._turn_over = trio.Event()
-            await self._turn_over.wait()
-        await stop_actor(cell, healthy=healthy)
+        stop = self._stops.get(cell)
+        if stop is None:
+            if self._nursery is None:
+                cell.clear(cell.stopped_error())
+                cell.interrupt(cell.stopped_error())
+                retire(cell)
+                self._remove(cell)
+                await trio.lowlevel.checkpoint()
+                return
+            stop = self._stop(cell, last_turn=True)
+        await stop.over.wait()
+        self._remove(cell)
+
+    def _stop(self, cell: Cell, *, last_turn: bool, deadline: float = math.inf) -> Stop:
+        async def wait_last_turn() -> None:
+            while cell.current is not None or cell.running:
+                await self._turn_over.wait()
+
+        def finish() -> None:
+            del self._stops[cell]
+            if last_turn:
+                self._remove(cell)
+
+        assert self._nursery is not None
+        stop = self._stops[cell] = Stop(cell, deadline)
+        self._start(self._nursery, stop.work, wait_last_turn if last_turn else None, finish)
+        return stop
+
+    def _remove(self, cell: Cell) -> None:
         if self.holds(cell):
             del self._cells[cell.address]
             self._sorted = None
-        cell.touch()
+            cell.touch()
+
+    def _start(self, nursery: trio.Nursery, work: Callable[..., Awaitable[None]], *args: Any) -> None:
+        # An actor's life and end are not part of what caused them.
+        self.context.copy().run(nursery.start_soon, work, *args)
 
     @asynccontextmanager
     async def running(self, *, drain_timeout: float = DRAIN_TIMEOUT) -> AsyncIterator[Registry]:
         """Run without a host: actors live inside the block, and are drained at its end."""
         self.lifecycle.apply("start")
+        # What is raised inside the block is raised as it is: the nursery would wrap it into a group.
+        error: BaseException | None = None
         try:
             async with self.open():
                 self.lifecycle.apply("ready")
                 try:
                     yield self
+                except Exception as exc:
+                    error = exc
+                except (KeyboardInterrupt, SystemExit) as exc:
+                    # Somebody who wants the program to end does not want to wait for a drain.
+                    error = exc
+                    drain_timeout = 0.0
                 finally:
                     self.lifecycle.apply("shutdown")
-                    await self.drain(drain_timeout)
+                await self.drain(drain_timeout)
         finally:
-            self.lifecycle.apply("end")
+            self.end()
+        if error is not None:
+            raise error
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -290,9 +332,13 @@ class Registry:
             self.workers = Workers(nursery, self.context)
             self._nursery = nursery
             nursery.start_soon(self.deadlines.watch)
-            waiting, self._waiting_lives = self._waiting_lives, []
-            for life in waiting:
-                nursery.start_soon(life.work)
+            lives, self._waiting_lives = self._waiting_lives, []
+            for life in lives:
+                if life.wanted:
+                    self._start(nursery, life.work)
+            calls, self._waiting_calls = self._waiting_calls, []
+            for call in calls:
+                self.workers.run(call)
             try:
                 yield
             finally:
@@ -300,29 +346,52 @@ class Registry:
                 self._abandon()
                 nursery.cancel_scope.cancel()
 
+    def end(self) -> None:
+        """Note that it has run, or could not start: whoever still waits is told."""
+        self.lifecycle.apply("end")
+        calls, self._waiting_calls = self._waiting_calls, []
+        for call in calls:
+            call.reject(self.shut_down_error())
+        self._waiting_lives.clear()
+        self._abandon()
+
     async def drain(self, seconds: float) -> None:
         """Let what runs end, then stop every actor. The lifecycle must say `draining`.
 
         Args:
-            seconds: for all of it. What still runs after three quarters of them is cancelled, so that stop
-                hooks have the rest; a hook that takes longer is cancelled too.
+            seconds: for all of it. What still runs after three quarters of them is cancelled, and has half of the
+                rest to end; stop hooks have what is left then, and one that takes longer is cancelled too.
         """
-        deadline = trio.current_time() + seconds
-        with trio.move_on_at(deadline - seconds / 4) as actions:
+        began = trio.current_time()
+        with trio.move_on_at(began + seconds * 0.75) as actions:
             await self._wait_quiet()
         if actions.cancelled_caught:
             for cell in list(self._cells.values()):
                 cell.clear(cell.stopped_error())
                 cell.interrupt(cell.stopped_error())
-        with trio.move_on_at(deadline) as hooks:
-            async with trio.open_nursery() as nursery:
-                for cell in list(self._cells.values()):
-                    if cell.life is not None or (cell.span is not None and cell.kind.has_on_stop):
-                        nursery.start_soon(partial(stop_actor, cell, healthy=cell.phase == "idle"))
-                    else:
-                        retire(cell)
-        if hooks.cancelled_caught:
+            with trio.move_on_at(began + seconds * 0.875):
+                await self._wait_quiet()
+        deadline = began + seconds
+        for stop in self._stops.values():
+            stop.scope.deadline = deadline
+        # A hook may call actors that have none: those end last.
+        in_time = await self._end([cell for cell in self._cells.values() if self._has_stop_hook(cell)], deadline)
+        in_time &= await self._end([cell for cell in self._cells.values() if cell.life is not None], deadline)
+        for cell in self._cells.values():
+            if cell.phase != "stopped":
+                retire(cell)
+        if not in_time:
             self.life_log.warn("drain timed out", timeout_ms=round(seconds * 1000))
+
+    def _has_stop_hook(self, cell: Cell) -> bool:
+        return cell in self._stops or (cell.kind.has_on_stop and cell.span is not None and cell.phase != "stopped")
+
+    async def _end(self, cells: list[Cell], deadline: float) -> bool:
+        stops = [self._stops.get(cell) or self._stop(cell, last_turn=False, deadline=deadline) for cell in cells]
+        with trio.move_on_at(deadline) as scope:
+            for stop in stops:
+                await stop.over.wait()
+        return not scope.cancelled_caught and not any(stop.scope.cancelled_caught for stop in stops)
 
     async def _wait_quiet(self) -> None:
         while self._pending:
@@ -332,13 +401,13 @@ class Registry:
     def _abandon(self) -> None:
         """Answer what nobody will work on any more."""
         for cell in self._cells.values():
-            if cell.current is None and not cell.running and not cell.mailbox and cell.span is None:
+            if cell.phase == "stopped":
                 continue
             error = cell.stopped_error()
             cell.clear(error)
             if cell.current is not None and cell.current.worker is None:
                 cell.current.reject(error)
-            if cell.phase != "stopped":
-                cell.phase = "stopped"
-                if cell.span is not None:
-                    cell.span.end("cancelled")
+            cell.phase = "stopped"
+            if cell.span is not None:
+                cell.span.end("cancelled")
+            cell.touch()

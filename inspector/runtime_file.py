@@ -68,9 +68,13 @@ class RuntimeFile:
             path = folder / self._name
             # Written beside its place and moved there: a reader never sees half a file.
             descriptor, made = tempfile.mkstemp(dir=folder, prefix=".")
-            with open(descriptor, "wb") as file:
-                file.write(orjson.dumps(self._record))
-            os.replace(made, path)
+            try:
+                with open(descriptor, "wb") as file:
+                    file.write(orjson.dumps(self._record))
+                os.replace(made, path)
+            except OSError:
+                os.unlink(made)
+                raise
             self.path = path
         return self
 
@@ -78,7 +82,9 @@ class RuntimeFile:
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self.path is not None:
-            self.path.unlink(missing_ok=True)
+            # A folder that has gone meanwhile is no reason to end otherwise than in good order.
+            with contextlib.suppress(OSError):
+                self.path.unlink()
 
 
 def _clean(folder: Path) -> None:

@@ -74,6 +74,7 @@ class ActionSpec:
 
     __slots__ = (
         "_array",
+        "_by_name_only",
         "_named",
         "_names",
         "concurrent",
@@ -87,22 +88,25 @@ class ActionSpec:
 
     def __init__(self, owner: type, name: str, function: Callable[..., Any]) -> None:
         options: _Options = getattr(function, _MARK)
+        where = f"{owner.__qualname__}.{name}"
+        if not inspect.isfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError(f"{where}: an action is a plain method, sync or async")
         self.name = name
         self.function = function
         self.concurrent = options.concurrent
         self.timeout = options.timeout
         self.is_async = inspect.iscoroutinefunction(function)
         self.doc = inspect.cleandoc(function.__doc__) if function.__doc__ else None
-        where = f"{owner.__qualname__}.{name}"
         try:
             hints = typing.get_type_hints(function, include_extras=True)
-        except NameError as exc:
+        except (NameError, AttributeError, TypeError, SyntaxError) as exc:
             raise TypeError(f"{where}: an annotation can't be resolved: {exc}") from exc
         parameters = list(inspect.signature(function).parameters.values())[1:]
         for parameter in parameters:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
                 raise TypeError(f"{where}: `{parameter}` can't be given from outside: name each parameter plainly")
         self._names = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+        self._by_name_only = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
         self._array = _arguments_type(name, [p for p in parameters if p.name in self._names], hints, by_position=True)
         self._named = _arguments_type(name, parameters, hints, by_position=False)
         self.rpc = self._describe(where, parameters, hints)
@@ -120,7 +124,10 @@ class ActionSpec:
             if type(args) is dict:
                 named = _convert(args, self._named)
                 return (), {name: getattr(named, name) for name in args}
-            if not args and not self._array.__struct_fields__:
+            if self._by_name_only:
+                missing = self._by_name_only[0]
+                raise self._error(f"Object missing required field `{missing}`, which is given by name", missing)
+            if not args and not self._names:
                 return (), {}
             return msgspec.structs.astuple(_convert(args, self._array))[: len(args)], {}
         except msgspec.ValidationError as exc:
@@ -145,14 +152,14 @@ class ActionSpec:
         return self.bind({**by_name, **kwargs})
 
     def _invalid(self, text: str, given: int) -> InspectorError:
-        if match := re.search(r"at `\$(?:\[(\d+)\]|\.(\w+))", text):
+        if match := re.search(r"(?:at|in) `\$(?:\[(\d+)\]|\.(\w+))", text):
             argument = self._names[int(match[1])] if match[1] is not None else match[2]
         elif match := re.search(r"field `(\w+)`", text):
             argument = match[1]
         elif given > len(self._names):
-            argument = str(len(self._names))
+            argument, text = str(len(self._names)), f"takes {len(self._names)} by position, {given} were given"
         elif "at least length" in text:
-            argument = self._names[given]
+            argument, text = self._names[given], "is missing"
         else:
             argument = ""
         return self._error(re.sub(r" - at `\$(?:\[\d+\]|\.\w+)`$", "", text)[:300], argument)
@@ -237,7 +244,7 @@ def _schema(where: str, of: Any) -> dict[str, Any]:
         (schema,), components = msgspec.json.schema_components(
             [of], schema_hook=lambda custom: {"description": custom.__name__}, ref_template="#/$defs/{name}"
         )
-    except (TypeError, ValueError) as exc:
+    except (TypeError, ValueError, NameError) as exc:
         raise TypeError(f"{where}: {exc}") from exc
     reference = schema.get("$ref", "")
     if reference.startswith("#/$defs/") and isinstance(of, type) and of.__module__ == __name__:

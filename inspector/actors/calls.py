@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ("Call", "current_call")
 
 current_call: Final[ContextVar[Call | None]] = ContextVar("inspector_call", default=None)
-"""The call whose action runs in this context; None outside of actions, also in tasks that an actor spawned."""
+"""The call whose action or hook runs in this context; None outside of them, also in tasks that an actor spawned."""
 
 
 class Call:
@@ -88,9 +88,14 @@ class Call:
         self.value: Any = None
         self.error: InspectorError | None = None
         self.span: Span | None = None
+        """Its action's; None before it began, and always for a hook."""
         self.worker: Worker | None = None
         self.reason: InspectorError | None = None
         """Why the action was cancelled, where somebody cancelled it."""
+
+    def spans(self) -> bool:
+        """Tell whether what it calls belongs to its trace: an action's calls do, a hook's begin traces of their own."""
+        return self.span is not None
 
     def start_clock(self) -> None:
         """Fix the deadline; only a call that has to wait for anything needs one."""

@@ -49,6 +49,7 @@ class Cell:
         "active_at",
         "actor",
         "address",
+        "crashes",
         "current",
         "errors",
         "failure",
@@ -79,6 +80,8 @@ class Cell:
         self.actions = 0
         self.errors = 0
         self.restarts = 0
+        self.crashes: tuple[int, float] | None = None
+        """How often it crashed in a row, and the trio time of the start after that."""
         self.started_at: int | None = None
         self.active_at: int | None = None
         self.failure: Failure | None = None
@@ -159,7 +162,7 @@ class Cell:
             bound_args,
             bound_kwargs,
             spec.timeout if seconds is None else seconds,
-            None if caller is None else current_span.get(),
+            current_span.get() if caller is not None and caller.spans() else None,
             caller,
             None,
         )
@@ -185,7 +188,12 @@ class Cell:
         if not self._ready(call):
             return
         spec = call.spec
-        if caller is not None and not spec.concurrent and caller.waits_for(self):
+        if (
+            caller is not None
+            # While it starts, not even what runs concurrently can begin.
+            and (not spec.concurrent or self.phase == "starting")
+            and caller.waits_for(self)
+        ):
             chain = [*caller.chain(), self.address]
             call.reject(InspectorError("actor.call_cycle", " → ".join(chain) + " is a circle", {"chain": chain}))
         elif self.phase != "idle" or (not spec.concurrent and (self.current is not None or self.mailbox)):
@@ -263,6 +271,9 @@ class Cell:
             self.mailbox.remove(call)
             self.errors += 1
             self.touch()
+        else:
+            # Somebody has it already and is about to begin.
+            call.reason = reason
         call.reject(reason)
 
     # ---- turns ----
@@ -321,6 +332,8 @@ class Cell:
         self.active_at = time.time_ns() // 1_000_000
         if self.running:
             self.running.discard(call)
+            if not self.running:
+                self.running = None
         if self.watch is not None:
             self.watch.touch(call)
         following: Call | None = None
@@ -382,11 +395,13 @@ class Cell:
         """Start a task in the actor's nursery; see `Actor.spawn`."""
         if self.phase in ("stopping", "stopped", "failed", "restarting"):
             raise self.stopped_error()
+        if self.span is None and self.phase == "idle":
+            self.begin()
         if self.life is None:
             self.life = Life(self, started=True)
             self.registry.start_life(self.life)
         self.life.spawn(task, args, name or str(getattr(task, "__name__", "task")))
-        self.touch()
+        self.changed()
 
     def interrupt(self, reason: InspectorError) -> None:
         """Cancel every call that is under way."""
@@ -402,6 +417,12 @@ class Cell:
     def stopped_error(self) -> InspectorError:
         """Make the error of a call that this actor can't answer any more."""
         return InspectorError("actor.stopped", f"{self.address} ended before it could answer", {"actor": self.address})
+
+    def changed(self) -> None:
+        """Tell those who watch the state that something other than a turn may have changed it, and `touch`."""
+        if self.watch is not None:
+            self.watch.touch(None)
+        self.touch()
 
     def touch(self) -> None:
         """Tell those who watch the list of actors that this row has changed."""

@@ -41,6 +41,8 @@ class Kind:
     )
 
     def __init__(self, actor: type[Actor[Any]], log: Logger) -> None:
+        if not issubclass(actor, Actor) or actor is Actor:
+            raise TypeError(f"{actor!r} is no subclass of Actor")
         self.actor = actor
         self.name = actor.name
         self.log = log
@@ -49,14 +51,14 @@ class Kind:
         self.has_on_start = actor.on_start is not Actor.on_start
         self.has_on_stop = actor.on_stop is not Actor.on_stop
         self.has_run = actor.run is not Actor.run
-        self.state = _state_type(actor)
+        self.state = _state_type(actor, {})
         self.schema: dict[str, Any] | None = None
         if self.state is not None:
             try:
                 self.schema = msgspec.json.schema(
                     self.state, schema_hook=lambda custom: {"description": custom.__name__}
                 )
-            except (TypeError, ValueError) as exc:
+            except (TypeError, ValueError, NameError) as exc:
                 raise TypeError(f"{actor.__qualname__}: the state's type has no schema: {exc}") from exc
 
     @property
@@ -69,12 +71,15 @@ class Kind:
         return None if self.state is None else self.state()
 
 
-def _state_type(actor: type[Actor[Any]]) -> Any:
-    for base in actor.__mro__:
-        for origin in getattr(base, "__orig_bases__", ()):
-            if typing.get_origin(origin) is Actor:
-                (state,) = typing.get_args(origin)
-                if isinstance(state, typing.TypeVar):
-                    continue
-                return None if state is type(None) else state
+def _state_type(actor: type[Any], known: dict[Any, Any]) -> Any:
+    # Generic classes may stand between: then the state's type is what a subclass put for their parameter.
+    for base in vars(actor).get("__orig_bases__", actor.__bases__):
+        origin = typing.get_origin(base) or base
+        given = [known.get(argument, argument) for argument in typing.get_args(base)]
+        if origin is Actor:
+            state = given[0] if given else None
+            return None if state is type(None) or isinstance(state, typing.TypeVar) else state
+        if isinstance(origin, type) and issubclass(origin, Actor):
+            parameters = getattr(origin, "__parameters__", ())
+            return _state_type(origin, dict(zip(parameters, given, strict=False)))
     return None

@@ -6,14 +6,16 @@ with ``actor.stopped``, and after a while it starts again with a new state. What
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from inspector.actors.calls import current_call
+from inspector.actors.actions import ActionSpec, action
+from inspector.actors.calls import Call, current_call
 from inspector.actors.notes import note, text_of
 from inspector.tracing import DEBUG, ERROR, INFO
 from protocol.errors import InspectorError
@@ -22,7 +24,7 @@ from protocol.messages import Failure
 if TYPE_CHECKING:
     from inspector.actors.cell import Cell
 
-__all__ = ("BACKOFF_FIRST", "BACKOFF_MOST", "HEALTHY_AFTER", "Life", "in_stop_hook", "retire", "stop_actor")
+__all__ = ("BACKOFF_FIRST", "BACKOFF_MOST", "HEALTHY_AFTER", "Life", "Stop", "retire")
 
 BACKOFF_FIRST: Final = 0.5
 """Seconds between a first crash and the start after it; twice as long after each further one."""
@@ -31,11 +33,21 @@ BACKOFF_MOST: Final = 30.0
 HEALTHY_AFTER: Final = 60.0
 """Seconds of life after which a crash counts as a first one."""
 
-in_stop_hook: Final[ContextVar[bool]] = ContextVar("inspector_in_stop_hook", default=False)
-"""Whether this context belongs to a stop hook, whose calls are admitted while the host drains."""
-
 TARGET: Final = "inspector.actors.life"
-_Task = tuple[Callable[..., Awaitable[object]], tuple[Any, ...], str, str]
+_Task = tuple[Callable[..., Awaitable[object]], tuple[Any, ...], str, str, Context]
+
+
+@action(timeout=None)
+def _hook(actor: object) -> None:
+    """Stand for a start or stop hook where it calls others."""
+
+
+_HOOK: Final = ActionSpec(object, "hook", _hook)
+
+
+def _hook_call(cell: Cell) -> Call:
+    # While a hook runs its actor takes no turn: what it calls is told of circles, and admitted, like an action's calls.
+    return Call(cell, _HOOK, (), {}, None, None, None, None)
 
 
 class Life:
@@ -54,11 +66,15 @@ class Life:
         self._waiting: list[_Task] = []
         self._tasks = 0
         self._over = trio.Event()
-        self._crashes = 0
 
     def spawn(self, task: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str) -> None:
         """Start a task of the actor, as soon as the nursery is open."""
-        self._start(task, args, "task", name)
+        self._start(task, args, "task", name, copy_context())
+
+    @property
+    def wanted(self) -> bool:
+        """Whether its actor still is to live."""
+        return self._cell.phase != "stopped"
 
     async def end(self) -> None:
         """Cancel all tasks and wait until they have ended."""
@@ -67,21 +83,23 @@ class Life:
 
     async def work(self) -> None:
         """Live, and live again after each crash, until nothing is left to do."""
-        current_call.set(None)
         cell = self._cell
         try:
             with self._scope:
                 while True:
-                    since = trio.current_time()
                     crash = await self._live_once()
                     if crash is None:
                         return
-                    if trio.current_time() - since >= HEALTHY_AFTER:
-                        self._crashes = 0
-                    delay = min(BACKOFF_MOST, BACKOFF_FIRST * 2**self._crashes)
-                    self._crashes += 1
-                    self._crashed(crash, delay)
-                    await trio.sleep(delay)
+                    if trio.current_effective_deadline() == -math.inf:
+                        # A task that fails while the actor is stopped is no crash, but it must not go unseen.
+                        self._note("actor task failed while it was stopped", _innermost(crash))
+                        return
+                    self._crashed(crash)
+                    if cell.phase == "stopping":
+                        # Somebody waits for its last turn: it does not start again for that.
+                        return
+                    assert cell.crashes is not None
+                    await trio.sleep_until(cell.crashes[1])
                     self._started = False
         finally:
             if cell.life is self:
@@ -97,15 +115,12 @@ class Life:
             return exc
         except BaseExceptionGroup as group:
             cancelled, rest = group.split(trio.Cancelled)
-            if cancelled is None or isinstance(rest, Exception):
-                # A task that fails while the actor is stopped is no crash, but it must not go unseen.
-                if cancelled is None:
-                    raise
-                self._note("actor task failed while it was stopped", rest)
-                raise cancelled from None
-            if rest is None:
-                raise cancelled from None
-            raise
+            if cancelled is None or not (rest is None or isinstance(rest, Exception)):
+                # Somebody wants the program to end.
+                raise
+            if rest is not None:
+                self._note("actor task failed while it was stopped", _innermost(rest))
+            raise cancelled from None
         return None
 
     async def _live(self) -> None:
@@ -116,7 +131,7 @@ class Life:
             self._nursery = nursery
             if cell.kind.has_run and not self._started:
                 assert cell.actor is not None
-                self._start(cell.actor.run, (), "run", "run")
+                self._start(cell.actor.run, (), "run", "run", copy_context())
             waiting, self._waiting = self._waiting, []
             for item in waiting:
                 self._tasks -= 1
@@ -130,23 +145,35 @@ class Life:
         cell.touch()
         if cell.generation:
             cell.make_actor()
+            cell.changed()
         span = cell.open_span()
         actor = cell.actor
         assert actor is not None
         if cell.kind.has_on_start:
             log = cell.registry.log
-            with log.start_span("start", {"task": "on_start"}, target=TARGET, level=DEBUG, parent=span):
-                await actor.on_start()
-        cell.phase = "idle"
-        cell.touch()
-        cell.resume()
+            call = _hook_call(cell)
+            current_call.set(call)
+            try:
+                with log.start_span("start", {"task": "on_start"}, target=TARGET, level=DEBUG, parent=span):
+                    await actor.on_start()
+            finally:
+                current_call.set(None)
+                call.resolve(None)
+        if cell.phase == "starting":
+            cell.phase = "idle"
+            cell.changed()
+            cell.resume()
 
-    def _start(self, task: Callable[..., Awaitable[object]], args: tuple[Any, ...], span: str, name: str) -> None:
+    def _start(
+        self, task: Callable[..., Awaitable[object]], args: tuple[Any, ...], span: str, name: str, context: Context
+    ) -> None:
         self._tasks += 1
         if self._nursery is None:
-            self._waiting.append((task, args, span, name))
+            self._waiting.append((task, args, span, name, context))
         else:
-            self._nursery.start_soon(self._run_task, task, args, span, name, name=f"{self._cell.address} {name}")
+            task_name = f"{self._cell.address} {name}"
+            nursery = self._nursery
+            context.run(lambda: nursery.start_soon(self._run_task, task, args, span, name, name=task_name))
 
     async def _run_task(
         self, task: Callable[..., Awaitable[object]], args: tuple[Any, ...], span: str, name: str
@@ -157,8 +184,8 @@ class Life:
         try:
             with cell.registry.log.start_span(span, {"task": name}, target=TARGET, level=DEBUG, parent=cell.span):
                 await task(*args)
-        except InspectorError as exc:
-            if not (exc.name == "registry.shut_down" and cell.registry.draining):
+        except (InspectorError, ExceptionGroup) as exc:
+            if not (cell.registry.draining and _was_refused(exc)):
                 raise
         self._tasks -= 1
         if not self._tasks:
@@ -169,20 +196,22 @@ class Life:
         self._nursery = None
         if self._cell.life is self:
             self._cell.life = None
-            self._cell.touch()
+            self._cell.changed()
 
-    def _crashed(self, exc: BaseException, delay: float) -> None:
+    def _crashed(self, exc: BaseException) -> None:
         cell = self._cell
         exc = _innermost(exc)
         self._nursery = None
         self._waiting.clear()
         self._tasks = 0
-        cell.phase = "restarting"
-        cell.life = self
-        cell.restarts += 1
         cell.errors += 1
         cell.failure = Failure(type=type(exc).__name__, message=text_of(exc), at=time.time_ns() // 1_000_000)
-        self._note("actor crashed", exc, again_in_ms=round(delay * 1000))
+        if cell.phase == "stopping":
+            self._note("actor crashed", exc)
+        else:
+            cell.phase = "restarting"
+            cell.restarts += 1
+            self._note("actor crashed", exc, again_in_ms=round(self._back_off() * 1000))
         cell.interrupt(cell.stopped_error())
         if cell.span is not None:
             cell.span.end("error")
@@ -190,27 +219,61 @@ class Life:
             cell.registry.deadlines.add(waiting)
         cell.touch()
 
+    def _back_off(self) -> float:
+        """Count a crash; return the seconds to the next start."""
+        cell = self._cell
+        now = trio.current_time()
+        crashes, since = cell.crashes or (0, now)
+        if now - since >= HEALTHY_AFTER:
+            crashes = 0
+        delay = min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(crashes, 32))
+        cell.crashes = (crashes + 1, now + delay)
+        return delay
+
     def _note(self, message: str, exc: BaseException | None, **fields: Any) -> None:
         cell = self._cell
         note(cell.registry.life_log, ERROR, cell.span, message, exc, **fields)
 
 
-async def stop_actor(cell: Cell, *, healthy: bool) -> None:
-    """End an actor in good order: its tasks first, then its stop hook. What the hook raises is logged.
+class Stop:
+    """The end of one actor in good order: its last turn, then its tasks, then its stop hook.
 
-    Its calls have to be over, or to have been told.
+    It has a task of its own: somebody who waits for it and is cancelled stops nothing.
 
     Args:
-        cell: the actor.
-        healthy: it was neither starting nor between a crash and the next start, when there is nothing to end.
+        cell: the actor; from now on it takes nothing in.
+        deadline: the trio time at which it is cut short.
     """
-    cell.phase = "stopping"
-    cell.touch()
-    if cell.life is not None:
-        await cell.life.end()
-    if healthy and cell.kind.has_on_stop and cell.span is not None:
-        await _run_stop_hook(cell)
-    retire(cell)
+
+    def __init__(self, cell: Cell, deadline: float = math.inf) -> None:
+        # One that starts, or is between a crash and the next start, has nothing to end.
+        self._healthy = cell.phase == "idle"
+        self._cell = cell
+        self.scope = trio.CancelScope(deadline=deadline)
+        self.over = trio.Event()
+        cell.phase = "stopping"
+        cell.clear(cell.stopped_error())
+
+    async def work(self, last_turn: Callable[[], Awaitable[None]] | None, finish: Callable[[], None]) -> None:
+        """End the actor.
+
+        Args:
+            last_turn: waits until what runs has ended; None where that has been waited for.
+            finish: called when all is over, however it came out.
+        """
+        cell = self._cell
+        try:
+            with self.scope:
+                if last_turn is not None:
+                    await last_turn()
+                if cell.life is not None:
+                    await cell.life.end()
+                if self._healthy and cell.kind.has_on_stop and cell.span is not None:
+                    await _run_stop_hook(cell)
+        finally:
+            retire(cell)
+            finish()
+            self.over.set()
 
 
 def retire(cell: Cell) -> None:
@@ -224,8 +287,7 @@ def retire(cell: Cell) -> None:
 
 async def _run_stop_hook(cell: Cell) -> None:
     assert cell.actor is not None
-    current_call.set(None)
-    in_stop_hook.set(True)
+    current_call.set(_hook_call(cell))
     try:
         with cell.registry.log.start_span("stop", {"task": "on_stop"}, target=TARGET, level=DEBUG, parent=cell.span):
             await cell.actor.on_stop()
@@ -234,15 +296,13 @@ async def _run_stop_hook(cell: Cell) -> None:
         note(cell.registry.life_log, ERROR, cell.span, "stop hook failed", exc)
 
 
+def _was_refused(exc: InspectorError | ExceptionGroup[Any]) -> bool:
+    if isinstance(exc, ExceptionGroup):
+        return exc.split(lambda part: isinstance(part, InspectorError) and part.name == "registry.shut_down")[1] is None
+    return exc.name == "registry.shut_down"
+
+
 def _innermost(exc: BaseException) -> BaseException:
     while isinstance(exc, BaseExceptionGroup) and len(exc.exceptions) == 1:
         exc = exc.exceptions[0]
     return exc
-
-
-def _text(exc: BaseException) -> str:
-    try:
-        return str(exc)[:1000]
-    except Exception:
-        # What an exception says of itself is the program's code, and may fail like any other.
-        return "(its text can't be had: str() raised)"

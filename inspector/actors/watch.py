@@ -49,8 +49,8 @@ class StateWatch:
         self.listeners: set[Callable[[], object]] = set()
         """Called after each turn; they decide when to look."""
 
-    def touch(self, call: Call) -> None:
-        """A turn is over that may have changed the state."""
+    def touch(self, call: Call | None) -> None:
+        """A turn is over that may have changed the state; None for what was no turn."""
         if self.listeners:
             self._touched = call
             for listener in tuple(self.listeners):
@@ -70,7 +70,8 @@ class StateWatch:
                 self._digest = digest
                 self._version += 1
                 self._cause = _cause(self._touched)
-            self._touched = None
+        # Whoever had the last turn is not to blame for what changes later.
+        self._touched = None
         # Kept only while somebody watches; the digest is enough to know it again.
         self._encoded = encoded if self.listeners else None
         return Snapshot(load_value(encoded, trusted=True), self._version, len(encoded), self._cause)

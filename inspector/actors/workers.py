@@ -11,15 +11,12 @@ import math
 import types
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import trio
 
 from inspector.actors.calls import Call, current_call
 from inspector.tracing import current_span
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ("Worker", "Workers", "enter")
 
@@ -63,7 +60,8 @@ class Workers:
             worker = Worker(self, self._context)
             worker.job = call
             call.worker = worker
-            self._nursery.start_soon(worker.work, name=f"worker {call.cell.address}")
+            # A worker outlives the action that had need of it, and must not keep that action's context.
+            self._context.copy().run(lambda: self._nursery.start_soon(worker.work, name=f"worker {call.cell.address}"))
 
     def defer(self, function: Callable[[], object]) -> bool:
         """Call `function` when the worker that runs at this moment stops to wait; False if none does.
@@ -131,9 +129,11 @@ class Worker:
                 try:
                     turns = 0
                     while self.job is not None and not self._scope.cancel_called:
-                        turns += 1
-                        if turns % _TURNS == 0:
+                        if turns == _TURNS:
+                            turns = 0
                             await self._yield()
+                            continue
+                        turns += 1
                         call, self.job = self.job, None
                         await self._perform(call)
                 finally:
@@ -145,20 +145,16 @@ class Worker:
             pool.run(self.job)
 
     async def _yield(self) -> None:
+        # Not to be cancelled here: the job that this worker has taken would be lost.
         self._pool.end_step()
-        try:
-            await trio.lowlevel.checkpoint()
-        finally:
-            self._pool.begin_step()
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        self._pool.begin_step()
 
     async def _park(self) -> None:
         if not self._pool.park(self):
             return
 
         def abort(_: object) -> trio.lowlevel.Abort:
-            # A job that came in the same moment must not be lost: then the cancellation waits for the next checkpoint.
-            if self.job is not None:
-                return trio.lowlevel.Abort.FAILED
             self._pool.unpark(self)
             return trio.lowlevel.Abort.SUCCEEDED
 
@@ -172,12 +168,17 @@ class Worker:
                 # Cancelled between being given to a worker and beginning.
                 cell.interrupted(call, call.reason)
                 return
-            value = await self._drive(call)
+            if call.spec.is_async:
+                value = await self._drive(call)
+            else:
+                value = self._context.copy().run(enter, call)
         except Exception as exc:
-            cancelled = self._failed(call, exc)
+            cell.failed(call, exc)
         except trio.Cancelled as exc:
             cancelled = exc
             self._interrupted(call)
+        except BaseExceptionGroup as exc:
+            cancelled = self._group(call, exc)
         except BaseException as exc:
             cell.failed(call, exc)
             raise
@@ -186,20 +187,20 @@ class Worker:
         finally:
             call.worker = None
             self.job = cell.next_call(call)
+            if self.job is not None:
+                self.job.worker = self
         if cancelled is not None:
             # Only the scope that it belongs to may end a cancellation: this worker's, or one outside.
             raise cancelled
 
-    def _failed(self, call: Call, exc: Exception) -> BaseException | None:
-        """Note what an action raised; return the part of it that is a cancellation."""
-        if not isinstance(exc, BaseExceptionGroup):
-            call.cell.failed(call, exc)
-            return None
-        cancelled, rest = exc.split(trio.Cancelled)
-        if cancelled is None or (rest is not None and not self._scope.cancel_called):
-            call.cell.failed(call, exc)
-        else:
-            self._interrupted(call, rest)
+    def _group(self, call: Call, group: BaseExceptionGroup[BaseException]) -> BaseException:
+        """Note what an action with a nursery of its own raised; return the part of it that must go on."""
+        cancelled, rest = group.split(trio.Cancelled)
+        if cancelled is None or not (rest is None or isinstance(rest, Exception)):
+            # Somebody wants the program to end.
+            call.cell.failed(call, group)
+            return group
+        self._interrupted(call, rest)
         return cancelled
 
     def _interrupted(self, call: Call, rest: BaseException | None = None) -> None:
@@ -211,8 +212,6 @@ class Worker:
         context = self._context.copy()
         try:
             coroutine: Coroutine[Any, Any, Any] = context.run(enter, call)
-            if not call.spec.is_async:
-                return coroutine
             trap = context.run(coroutine.send, None)
         except StopIteration as stop:
             return stop.value

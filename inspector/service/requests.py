@@ -5,12 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from msgspec import UNSET
 
 from inspector.actors.calls import Call
 from inspector.actors.watch import StateWatch
-from inspector.service.subscriptions import PAGE, ActorsSubscription, LogSubscription, StateSubscription
+from inspector.service.subscriptions import (
+    PAGE,
+    PAGE_BYTES,
+    ActorsSubscription,
+    LogSubscription,
+    StateSubscription,
+    row_size,
+)
 from inspector.tracing import parse_traceparent
 from protocol.errors import BadMessage, InspectorError
 from protocol.filters import FilterError, parse_filter
@@ -19,6 +27,7 @@ from protocol.messages import (
     ActionCancelResponse,
     ActionRequest,
     ActionResponse,
+    ActorInfo,
     ActorsRequest,
     ActorsResponse,
     LogsSubscribe,
@@ -43,18 +52,29 @@ __all__ = ("FEATURES", "HANDLERS")
 FEATURES: Final = ("actors", "state", "actions", "logs", "spans")
 """What this host answers, for Init."""
 
+_OF_ADDRESSES: Final = "/%~._:@+!$'()*,;=&-"
 _MAX_SPANS: Final = 1000
 _MAX_TIMEOUT_MS: Final = 7 * 24 * 3600 * 1000
 
 
 def _actors(connection: Connection, request: ActorsRequest) -> Response:
     registry = connection.registry
-    prefix = request.prefix or ""
+    # Addresses have no other characters; people may type them as they are.
+    prefix = quote(request.prefix or "", safe=_OF_ADDRESSES, errors="replace")
     limit = min(max(1, request.limit), PAGE) if request.limit is not UNSET else PAGE
     cells, total, more = registry.page(prefix, request.cursor or "", limit)
-    response = ActorsResponse(rid=request.id, actors=[cell.info() for cell in cells], total=total)
+    rows: list[ActorInfo] = []
+    size = 0
+    for cell in cells:
+        row = cell.info()
+        size += row_size(row)
+        if rows and size > PAGE_BYTES:
+            more = True
+            break
+        rows.append(row)
+    response = ActorsResponse(rid=request.id, actors=rows, total=total)
     if more:
-        response.cursor = cells[-1].address
+        response.cursor = rows[-1].actor
     if request.subscribe is True:
         connection.open(request.id, ActorsSubscription(request.id, registry, prefix, connection.wake))
     return response
@@ -126,8 +146,6 @@ def _cancel(connection: Connection, request: ActionCancel) -> Response:
 
 
 def _logs(connection: Connection, request: LogsSubscribe) -> Response:
-    if request.after_seq is not UNSET and request.backlog is not UNSET:
-        raise BadMessage("LogsSubscribe takes after_seq or backlog, not both", malformed=False, field="backlog")
     try:
         wanted = parse_filter(request.filter)
     except FilterError as exc:

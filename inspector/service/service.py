@@ -35,6 +35,7 @@ CLOSE_GRACE: Final = 2.0
 """Seconds that peers have to answer a close; then their sockets are closed."""
 MAX_CONNECTIONS: Final = 1024
 """Sockets open at once, handshakes included; one more gets 503."""
+_END_OF_HEAD: Final = b"\r\n\r\n"
 
 # What websockets has to say of a peer's mistakes is said in our own log, once.
 _QUIET: Final = logging.getLogger("inspector.websockets")
@@ -113,10 +114,13 @@ class Service:
         wire = SocketWire(sock, nursery, drained)
         protocol = _Websocket(max_size=MAX_FRAME, logger=_QUIET)
         accepted = False
-        with trio.move_on_after(HANDSHAKE_TIMEOUT):
+        with trio.move_on_after(HANDSHAKE_TIMEOUT) as patience:
             accepted = await self._shake_hands(wire, protocol, peer)
         if not accepted:
-            await _linger(wire)
+            if patience.cancelled_caught:
+                self._log.debug("handshake refused", peer=peer, reason=f"no request within {HANDSHAKE_TIMEOUT:g} s")
+            else:
+                await _linger(wire)
             wire.close()
             return
         assert protocol.chosen is not None
@@ -135,28 +139,46 @@ class Service:
 
     async def _shake_hands(self, wire: SocketWire, protocol: _Websocket, peer: str) -> bool:
         """Read the request and answer it; tell whether a websocket is open."""
-        request: Request | None = None
-        while request is None:
+        if self._open > self._max_connections:
+            # Without waiting for the request: silent peers must not hold more sockets than that.
+            full = protocol.reject(503, f"{self._max_connections} connections are open already.\n")
+            self._send_response(wire, protocol, peer, full)
+            return False
+        tail = rest = b""
+        while not protocol.events and protocol.handshake_exc is None:
             data = await wire.receive()
             if not data:
                 return False
+            # The library takes what stands behind the request for frames, and would answer them before the request.
+            end = (tail + data).find(_END_OF_HEAD)
+            if end >= 0:
+                end += len(_END_OF_HEAD) - len(tail)
+                data, rest = data[:end], data[end:]
+            tail = (tail + data)[1 - len(_END_OF_HEAD) :]
             protocol.receive_data(data)
-            if protocol.events and isinstance(protocol.events[0], Request):
-                request = protocol.events.pop(0)  # type: ignore[assignment]  # websockets types events by frames too
-            elif protocol.handshake_exc is not None:
-                self._log.debug("handshake refused", peer=peer, reason=str(protocol.handshake_exc))
-                wire.send(protocol.data_to_send() or [b""])
-                return False
-        response = self._respond(request, protocol)
+        if protocol.handshake_exc is not None:
+            self._log.debug("handshake refused", peer=peer, reason=str(protocol.handshake_exc))
+            chunks = protocol.data_to_send()
+            if chunks == [b""]:
+                chunks = [protocol.reject(400, "This is no HTTP/1.1 request without a body.\n").serialize(), b""]
+            wire.send(chunks)
+            return False
+        request = protocol.events.pop(0)
+        assert isinstance(request, Request)
+        self._send_response(wire, protocol, peer, self._respond(request, protocol))
+        if protocol.state is not State.OPEN:
+            return False
+        if rest:
+            protocol.receive_data(rest)
+        return True
+
+    def _send_response(self, wire: SocketWire, protocol: _Websocket, peer: str, response: Response) -> None:
         if response.status_code >= 400:
             self._log.debug("handshake refused", peer=peer, status=response.status_code)
         protocol.send_response(response)
         wire.send(protocol.data_to_send())
-        return protocol.state is State.OPEN
 
     def _respond(self, request: Request, protocol: _Websocket) -> Response:
-        if self._open > self._max_connections:
-            return protocol.reject(503, f"{self._max_connections} connections are open already.\n")
         verdict = check_handshake(request.path, request.headers.raw_items(), self._door)
         if isinstance(verdict, Accept):
             protocol.chosen = Subprotocol(verdict.subprotocol)
@@ -165,6 +187,10 @@ class Service:
             response = protocol.reject(verdict.status, verdict.body)
             for name, value in verdict.headers.items():
                 response.headers[name] = value
+            return response
+        if request.method != "GET":
+            response = protocol.reject(405, "Only GET is answered here.\n")
+            response.headers["Allow"] = "GET"
             return response
         body: dict[str, Any] = {"status": "ok" if self._registry.state == "serving" else self._registry.state}
         if verdict.what == "metadata":

@@ -9,13 +9,24 @@ from msgspec import UNSET
 
 from inspector.actors.cell import Cell
 from inspector.actors.watch import Snapshot, StateWatch
+from protocol.errors import InspectorError
 from protocol.messages import ActorInfo, ActorsUpdated, LogBatch, Push, StateUpdated
 
 if TYPE_CHECKING:
     from inspector.registry import Registry
     from inspector.tracing import LogReader
 
-__all__ = ("LINGER", "MAX_BATCH", "PAGE", "ActorsSubscription", "LogSubscription", "StateSubscription", "Subscription")
+__all__ = (
+    "LINGER",
+    "MAX_BATCH",
+    "PAGE",
+    "PAGE_BYTES",
+    "ActorsSubscription",
+    "LogSubscription",
+    "StateSubscription",
+    "Subscription",
+    "row_size",
+)
 
 MAX_BATCH: Final = 256 * 1024
 """Bytes of lines in one LogBatch; a single longer record goes alone."""
@@ -23,6 +34,8 @@ LINGER: Final = 30.0
 """Seconds that the log goes on recording what a reader wanted after its connection was cut."""
 PAGE: Final = 1000
 """Actors in one message at most."""
+PAGE_BYTES: Final = 960 * 1024
+"""Bytes that they take at most, so that the message fits into a frame."""
 
 
 class Subscription(Protocol):
@@ -75,6 +88,15 @@ class LogSubscription:
         self._reader.close(LINGER if cut else 0.0)
 
 
+def row_size(row: ActorInfo) -> int:
+    """Return an upper bound for the bytes of an actor's row on the wire."""
+    # The address stands there once more as name and key, a segment of a key has a head; texts are UTF-8.
+    size = 400 + 3 * len(row.actor)
+    if row.failure is not UNSET:
+        size += 4 * (len(row.failure.type) + len(row.failure.message))
+    return size
+
+
 class ActorsSubscription:
     """The list of actors: rows that changed since the last push."""
 
@@ -90,17 +112,28 @@ class ActorsSubscription:
         registry.watchers[self._wake] = self._cells
 
     def collect(self) -> ActorsUpdated | None:
-        """Return up to `PAGE` rows."""
+        """Return up to `PAGE` rows, of `PAGE_BYTES` together."""
         changed: list[ActorInfo] = []
         removed: list[str] = []
-        while self._cells and len(changed) + len(removed) < PAGE:
+        size = 0
+        while self._cells and len(changed) + len(removed) < PAGE and size < PAGE_BYTES:
             cell = self._cells.pop()
             if not cell.address.startswith(self._prefix):
                 continue
             if self._registry.holds(cell):
-                changed.append(cell.info())
+                row = cell.info()
+                size += row_size(row)
+                if changed and size > PAGE_BYTES:
+                    self._cells.add(cell)
+                    break
+                changed.append(row)
             else:
-                removed.append(cell.address)
+                try:
+                    # Where another actor has that address by now, that one's row says all.
+                    self._registry.get(cell.address)
+                except InspectorError:
+                    removed.append(cell.address)
+                    size += len(cell.address) + 8
         if not changed and not removed:
             return None
         return ActorsUpdated(sub=self._sub, changed=changed, removed=removed)

@@ -7,7 +7,6 @@ and written by a task that exists only meanwhile. A peer that takes nothing for 
 from __future__ import annotations
 
 import contextlib
-import errno
 import socket
 from collections.abc import Callable
 from typing import Final
@@ -20,7 +19,6 @@ STALL_TIMEOUT: Final = 30.0
 """Seconds without any progress in sending after which a connection is cut: its state is then unknown to the peer."""
 
 _READ_SIZE: Final = 65536
-_GONE: Final = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ESHUTDOWN, errno.EBADF, errno.ETIMEDOUT)
 
 
 class SocketWire:
@@ -29,7 +27,7 @@ class SocketWire:
     Args:
         sock: connected; this wire owns it from now on.
         nursery: where the writing task runs while there is one.
-        drained: called when all that was kept has been written.
+        drained: called when all that was kept has been written, and when the wire was closed.
     """
 
     def __init__(self, sock: socket.socket, nursery: trio.Nursery, drained: Callable[[], object]) -> None:
@@ -43,6 +41,8 @@ class SocketWire:
         self.closed = False
         self.stalled = False
         """Whether it was cut because the peer took nothing."""
+        self.progressed = False
+        """Set each time that the peer takes some of what was kept: a sign of life, for whoever resets it."""
 
     @property
     def waiting(self) -> int:
@@ -87,10 +87,12 @@ class SocketWire:
             self._kept.clear()
             trio.lowlevel.notify_closing(self._sock)
             self._sock.close()
+            # Whoever waits for room would wait for ever.
+            self._drained()
 
     async def _write_kept(self) -> None:
         try:
-            while self._kept and not self.closed:
+            while self._kept:
                 with trio.move_on_after(STALL_TIMEOUT) as patience:
                     await trio.lowlevel.wait_writable(self._sock)
                 if patience.cancelled_caught:
@@ -98,6 +100,7 @@ class SocketWire:
                     self.stalled = True
                     self.close()
                     return
+                self.progressed = True
                 sent = self._try(self._kept)
                 del self._kept[:sent]
         except trio.ClosedResourceError:
@@ -115,9 +118,8 @@ class SocketWire:
             return self._sock.send(data)
         except (BlockingIOError, InterruptedError):
             return 0
-        except OSError as exc:
-            if exc.errno not in _GONE:
-                raise
+        except OSError:
+            # Whatever it is, this socket is lost; whoever sends is often an actor's worker, whom it does not concern.
             self.close()
             return len(data)
 

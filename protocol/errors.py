@@ -125,8 +125,7 @@ _ROWS = (
     ErrorInfo(
         "actor",
         "action_timed_out",
-        "The deadline passed before the action ended, waiting in the mailbox included. What ran was"
-        " cancelled.",
+        "The deadline passed before the action ended, waiting in the mailbox included. What ran was cancelled.",
         "actor",
         "Ask for more time (`timeout_ms`), or look with the inspector at what it waits for.",
         {"timeout_ms": "the time it had"},
@@ -181,8 +180,7 @@ _ROWS = (
     ErrorInfo(
         "actor",
         "result_too_large",
-        "What the action returned, or the actor's state, is larger than one frame may be. The action has"
-        " run.",
+        "What the action returned, or the actor's state, is larger than one frame may be. The action has run.",
         "actor",
         "Return less, or by pages.",
         {"size": "bytes it would take", "limit": "bytes that one frame may have"},

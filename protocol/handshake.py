@@ -107,14 +107,11 @@ def check_handshake(target: str, headers: Iterable[tuple[str, str]], door: Door)
         return refusal
     if path == "/health":
         return Answer("health")
-    offered = [
-        item.strip() for value in fields.get("sec-websocket-protocol", ()) for item in value.split(",")
-    ]
+    offered = [item.strip() for value in fields.get("sec-websocket-protocol", ()) for item in value.split(",")]
     if not _has_token(fields, offered, door.token):
         return Refuse(
             401,
-            "A token is wanted: Authorization: Bearer TOKEN, or a subprotocol inspector_token.TOKEN beside"
-            " another.\n",
+            "A token is wanted: Authorization: Bearer TOKEN, or a subprotocol inspector_token.TOKEN beside another.\n",
             {"WWW-Authenticate": 'Bearer realm="inspector"'},
         )
     if path == "/metadata":
@@ -125,9 +122,7 @@ def check_handshake(target: str, headers: Iterable[tuple[str, str]], door: Door)
         if subprotocol in offered:
             return Accept(subprotocol)
     if "upgrade" not in fields:
-        return Refuse(
-            426, "This is a websocket; connect with a websocket client.\n", {"Upgrade": "websocket"}
-        )
+        return Refuse(426, "This is a websocket; connect with a websocket client.\n", {"Upgrade": "websocket"})
     return Refuse(400, "Offer one of these subprotocols: " + ", ".join(door.subprotocols) + "\n")
 
 
@@ -160,8 +155,6 @@ def _check_origin(fields: Mapping[str, list[str]], door: Door) -> Refuse | None:
 def _has_token(fields: Mapping[str, list[str]], offered: list[str], token: str) -> bool:
     wanted = token.encode()
     given = [value[7:].strip() for value in fields.get("authorization", ()) if value[:7].lower() == "bearer "]
-    given += [
-        item.removeprefix(_TOKEN_SUBPROTOCOL) for item in offered if item.startswith(_TOKEN_SUBPROTOCOL)
-    ]
+    given += [item.removeprefix(_TOKEN_SUBPROTOCOL) for item in offered if item.startswith(_TOKEN_SUBPROTOCOL)]
     # Every one is compared, in constant time, so that the time tells nothing of how many were wrong or where.
     return sum([hmac.compare_digest(value.encode("utf-8", "replace"), wanted) for value in given]) > 0

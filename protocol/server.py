@@ -134,9 +134,7 @@ class ServerSession:
             InspectorError: ``inspector.unknown_subscription``.
         """
         if sub not in self._open:
-            raise InspectorError(
-                "inspector.unknown_subscription", f"no subscription {sub} is open on this connection"
-            )
+            raise InspectorError("inspector.unknown_subscription", f"no subscription {sub} is open on this connection")
         self._open.remove(sub)
 
     def push(self, push: Push) -> Frame:

@@ -2,8 +2,6 @@
 
 from protocol.dialects.base import Dialect, Frame
 from protocol.dialects.cbor import CBOR
+from protocol.dialects.table import DIALECTS
 
 __all__ = ("CBOR", "DIALECTS", "Dialect", "Frame")
-
-DIALECTS: dict[str, Dialect] = {CBOR.subprotocol: CBOR}
-"""The dialects by the websocket subprotocol that selects them, the preferred first."""

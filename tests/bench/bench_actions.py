@@ -16,12 +16,14 @@ import trio
 
 from tests.bench.clients import RawClient, round_trips, server_process, websocket
 from tests.bench.figures import Figure, show
+from tests.bench.steps import count_steps
 
 __all__ = ("action_payloads", "run")
 
 ROUNDS = 15
 REQUESTS = 320
 IN_FLIGHT = 64
+ACTIONS = (("increment", "sync"), ("add", "async"), ("pause", "async, one checkpoint"))
 
 
 def action_payloads(action: str, ids: Iterator[int], number: int) -> list[bytes]:
@@ -55,13 +57,27 @@ def _medians(pairs: list[tuple[float, float]]) -> tuple[float, float]:
     return statistics.median(ours for _, ours in pairs), statistics.median(ours / bare for bare, ours in pairs)
 
 
+def _steps() -> list[Figure]:
+    figures: list[Figure] = []
+    for action, what in ACTIONS:
+        ids = count(1_000_000)
+
+        def frames(number: int, action: str = action, ids: Iterator[int] = ids) -> list[bytes]:
+            return [RawClient.frame(payload) for payload in action_payloads(action, ids, number)]
+
+        for in_flight in (1, IN_FLIGHT):
+            steps = count_steps(frames, 20 * IN_FLIGHT, in_flight)
+            figures.append(Figure(f"trio steps a request, action ({what}), {in_flight} in flight", steps, "steps"))
+    return figures
+
+
 def run() -> list[Figure]:
     """Measure, and return the figures."""
-    figures: list[Figure] = []
+    figures = _steps()
     with server_process("echo") as (echo_port, _), server_process("host") as (host_port, _):
         echo, host = RawClient(echo_port, "/"), RawClient(host_port)
         host.receive(1)
-        for action, what in (("increment", "sync"), ("add", "async"), ("pause", "async, one checkpoint")):
+        for action, what in ACTIONS:
             bound = action == "increment"
             for client in ("bare client", "websockets.trio client"):
                 for in_flight in (1, IN_FLIGHT):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from tests.tui.log_probe import Batch, Probe, batch, fill, numbers, play, record, screen, searched
 from tui.widgets.log_view import LogView
@@ -29,6 +30,34 @@ def test_batches_cause_few_updates() -> None:
         # One at once, and one that waits: nothing else can happen before the loop comes round.
         assert len(asked) <= 1
         assert len(view.store) == 20_000
+
+    play(act)
+
+
+def test_on_hold_only_the_badge_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act(pilot: Pilot[None], view: LogView) -> None:
+        await fill(pilot, view, 1_000)
+        await pilot.press("space")
+        drawn: list[int] = []
+        render_line = view.render_line
+
+        def noting(y: int) -> Strip:
+            drawn.append(y)
+            return render_line(y)
+
+        monkeypatch.setattr(view, "render_line", noting)
+        # Past the clock: an update comes at once here, and may come once more.
+        view.store.append_batch(record(1_000), 1_000, 1_001)
+        view._update()
+        await pilot.pause()
+        assert set(drawn) == {11}
+        assert "1 new ↓" in screen(view)[-1]
+        drawn.clear()
+        # So much has come that the thumb of the scroll bar moves.
+        view.store.append_batch(batch(1_001, 5_000).lines, 1_001, 6_001)
+        view._update()
+        await pilot.pause()
+        assert set(drawn) == set(range(12))
 
     play(act)
 

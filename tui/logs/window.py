@@ -162,7 +162,7 @@ class Window:
         if self.follow:
             return room, self.height
         above = max(0, shown[0].row - self.first)
-        start = min(room, room * above // max(1, self._tail_top().row - self.first))
+        start = min(room, round(room * above / max(1, self._tail_top().row - self.first)))
         return start, start + size
 
     def _kept(self, row: int) -> int:

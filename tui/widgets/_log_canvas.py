@@ -285,7 +285,13 @@ class LogCanvas(Widget):
     def _update(self) -> None:
         self._waiting = False
         self._updated = time.monotonic()
-        self.refresh()
+        width, height = self._laid_out
+        self._sync()
+        if self.follow or len(self._plan) < height or self._window.thumb() != self._thumb:
+            self.refresh()
+        else:
+            # On hold, with a screen that is full: only the badge has changed.
+            self.refresh(Region(self.gutter.left, self.gutter.top + height - 1, width, 1))
 
     def _repaint_all(self) -> None:
         self._painter = None

@@ -16,7 +16,27 @@ from inspector.actors.actions import action
 from inspector.actors.actor import Actor
 from inspector.registry import Registry
 
-__all__ = ("Counter", "Customers", "Declined", "Mail", "Order", "Payments", "Stock", "Ticker", "demo_registry")
+__all__ = (
+    "KEPT_ORDERS",
+    "PRICES",
+    "Counter",
+    "CounterState",
+    "Customers",
+    "Declined",
+    "Mail",
+    "MailState",
+    "Order",
+    "OrderState",
+    "Payments",
+    "PaymentsState",
+    "Sku",
+    "Stock",
+    "StockState",
+    "Ticker",
+    "TickerState",
+    "Traffic",
+    "demo_registry",
+)
 
 KEPT_ORDERS = 12
 PRICES = {"kettle": 39, "lamp": 24, "chair": 85, "desk": 310, "clock": 18}

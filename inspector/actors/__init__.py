@@ -1,1 +1,3 @@
 """Actors: one actor, one turn at a time."""
+
+__all__ = ()

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from inspector.actors.workers import Worker
     from inspector.tracing import Span, SpanContext
 
-__all__ = ("Call", "current_call")
+__all__ = ("Call", "Watched", "current_call")
+
+Watched = list[Any]
+"""What the heap of deadlines has of a call: deadline, number, and the call, or None once it is over."""
 
 current_call: Final[ContextVar[Call | None]] = ContextVar("inspector_call", default=None)
 """The call whose action or hook runs in this context; None outside of them, also in tasks that an actor spawned."""
@@ -56,6 +59,7 @@ class Call:
         "spec",
         "timeout",
         "value",
+        "watched",
         "worker",
     )
 
@@ -85,6 +89,7 @@ class Call:
         self.finished = False
         self.pending = False
         """Whether the registry waits for this call before it stops."""
+        self.watched: Watched | None = None
         self.value: Any = None
         self.error: InspectorError | None = None
         self.span: Span | None = None
@@ -118,6 +123,9 @@ class Call:
 
     def _finish(self) -> None:
         self.finished = True
+        if self.watched is not None:
+            # The heap has it until the deadline; the call, and its value, it need not keep.
+            self.watched[2] = None
         if self.pending:
             self.cell.registry.ended()
         if self.done is not None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ("Cell",)
 
-TARGET = "inspector.actors.action"
+_TARGET = "inspector.actors.action"
 
 
 class Cell:
@@ -255,7 +255,7 @@ class Cell:
         call.start_clock()
         self._wait_for(call)
         mailbox.append(call)
-        if self.registry.log.wants(TRACE, TARGET):
+        if self.registry.log.wants(TRACE, _TARGET):
             self.registry.action_log.trace("queued", actor=self.address, action=call.spec.name, depth=len(mailbox))
         if self.phase != "idle" or (self.current is not None and self.running and self.current in self.running):
             self.registry.deadlines.add(call)
@@ -283,7 +283,7 @@ class Cell:
         fields: dict[str, Any] = {"actor": self.address, "actor_id": self.id, "action": call.spec.name}
         if call.rid is not None:
             fields["rid"] = call.rid
-        return self.registry.log.start_span("action", fields, target=TARGET, level=DEBUG, parent=call.parent)
+        return self.registry.log.start_span("action", fields, target=_TARGET, level=DEBUG, parent=call.parent)
 
     def stalled(self, call: Call) -> None:
         """A call's action waits for something: from now on deadlines of those behind it have to be watched."""
@@ -359,6 +359,8 @@ class Cell:
             if not call.spec.concurrent:
                 return call
             self.registry.run_call(call)
+        if not self.mailbox:
+            self.mailbox = None
         return None
 
     # ---- lives ----

@@ -11,7 +11,7 @@ import math
 
 import trio
 
-from inspector.actors.calls import Call
+from inspector.actors.calls import Call, Watched
 
 __all__ = ("Deadlines",)
 
@@ -20,7 +20,7 @@ class Deadlines:
     """The deadlines of one registry."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Call]] = []
+        self._heap: list[Watched] = []
         self._count = 0
         self._sweep_at = 1024
         self._sooner = trio.Event()
@@ -28,17 +28,18 @@ class Deadlines:
     def add(self, call: Call) -> None:
         """Watch a waiting call; adding it twice does no harm."""
         call.start_clock()
-        if call.finished or call.deadline == math.inf:
+        if call.finished or call.deadline == math.inf or call.watched is not None:
             return
         if len(self._heap) >= self._sweep_at:
             # Most calls are over long before their deadline: without this the heap would hold a minute of them.
-            self._heap = [item for item in self._heap if not item[2].finished]
+            self._heap = [item for item in self._heap if item[2] is not None]
             heapq.heapify(self._heap)
             self._sweep_at = 2 * len(self._heap) + 1024
         self._count += 1
         if not self._heap or call.deadline < self._heap[0][0]:
             self._sooner.set()
-        heapq.heappush(self._heap, (call.deadline, self._count, call))
+        call.watched = [call.deadline, self._count, call]
+        heapq.heappush(self._heap, call.watched)
 
     async def watch(self) -> None:
         """Reject each waiting call whose deadline passes, for ever."""
@@ -51,5 +52,5 @@ class Deadlines:
             while self._heap and self._heap[0][0] <= now:
                 call = heapq.heappop(self._heap)[2]
                 # With a worker it is that worker's business.
-                if not call.finished and call.worker is None:
+                if call is not None and call.worker is None:
                     call.cell.withdraw(call, call.timed_out())

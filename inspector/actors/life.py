@@ -33,7 +33,7 @@ BACKOFF_MOST: Final = 30.0
 HEALTHY_AFTER: Final = 60.0
 """Seconds of life after which a crash counts as a first one."""
 
-TARGET: Final = "inspector.actors.life"
+_TARGET: Final = "inspector.actors.life"
 _Task = tuple[Callable[..., Awaitable[object]], tuple[Any, ...], str, str, Context]
 
 
@@ -154,7 +154,7 @@ class Life:
             call = _hook_call(cell)
             current_call.set(call)
             try:
-                with log.start_span("start", {"task": "on_start"}, target=TARGET, level=DEBUG, parent=span):
+                with log.start_span("start", {"task": "on_start"}, target=_TARGET, level=DEBUG, parent=span):
                     await actor.on_start()
             finally:
                 current_call.set(None)
@@ -182,7 +182,7 @@ class Life:
         # A task is nobody's turn, whoever spawned it.
         current_call.set(None)
         try:
-            with cell.registry.log.start_span(span, {"task": name}, target=TARGET, level=DEBUG, parent=cell.span):
+            with cell.registry.log.start_span(span, {"task": name}, target=_TARGET, level=DEBUG, parent=cell.span):
                 await task(*args)
         except (InspectorError, ExceptionGroup) as exc:
             if not (cell.registry.draining and _was_refused(exc)):
@@ -289,7 +289,7 @@ async def _run_stop_hook(cell: Cell) -> None:
     assert cell.actor is not None
     current_call.set(_hook_call(cell))
     try:
-        with cell.registry.log.start_span("stop", {"task": "on_stop"}, target=TARGET, level=DEBUG, parent=cell.span):
+        with cell.registry.log.start_span("stop", {"task": "on_stop"}, target=_TARGET, level=DEBUG, parent=cell.span):
             await cell.actor.on_stop()
     except Exception as exc:
         # A stop hook is the program's code; whatever it does, the others have to be stopped too.

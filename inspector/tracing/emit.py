@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orjson import dumps
 
-from inspector.tracing.encode import BRACE, BRACKET
+from inspector.tracing.encode import BRACE, BRACKET, SCALARS, SHORT
 from inspector.tracing.recorder import ENTRY_COST
 from inspector.tracing.spans import current_span
 from inspector.tracing.timestamps import MICROSECONDS
@@ -17,18 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ("Emit", "emitter")
 
-# Fields up to here take the short way. It leaves the limits of a record to the long one.
-_SHORT: Final = 4096
-
 # Messages whose text is remembered for each method, and their greatest length: most are literals of the program.
 # When they turn out not to be, all are forgotten.
 _MESSAGES: Final = 256
 _MESSAGE_LENGTH: Final = 200
-
-# In no JSON text: it would stand there as an escape.
-_NEVER: Final = (0, b"\0")
-# In every JSON object that has a field.
-_ALWAYS: Final = (b'"'[0], b'"')
 
 
 class Emit(Protocol):
@@ -53,15 +45,14 @@ def emitter(log: Log, site: Site) -> Emit:
     secrets = log.secrets
     harmless = log.event_fields.harmless
     is_plain = log.event_fields.is_plain
-    # With several secrets every record is looked through for all of them.
-    rare, secret = (*secrets.needles, _NEVER)[0] if len(secrets.needles) < 2 else _ALWAYS
+    rare, needle = secrets.rare, secrets.needle
     recorder = log.recorder
     segment_size = recorder.segment_size
     clock = log.clock
     armed = log.armed
     current = current_span.get
     join = b"".join
-    microseconds, entry_cost, brace, bracket, short = MICROSECONDS, ENTRY_COST, BRACE, BRACKET, _SHORT
+    microseconds, entry_cost, brace, bracket, short = MICROSECONDS, ENTRY_COST, BRACE, BRACKET, SHORT
 
     def emit(message: str, /, **fields: Any) -> None:
         span = current()
@@ -75,19 +66,18 @@ def emitter(log: Log, site: Site) -> Emit:
             tail = None
         if tail is None:
             log.write_event(site, span, message, fields, None)
-            learn(message)
+            learn(message, fields)
             return
         if not fields:
             own = own[:-1]
             rest = b"}"
         elif (
-            not harmless.issuperset(fields)
-            or len(rest) > short
-            or brace in rest
-            or bracket in rest
-            or (rare in rest and secret in rest)
-        ) and not is_plain(rest, fields, short):
+            not harmless.issuperset(fields) or brace in rest or bracket in rest or (rare in rest and needle in rest)
+        ) and not is_plain(rest, fields):
+            # Another thread may have been quicker.
+            known.pop(message, None)
             log.write_event(site, span, message, fields, None)
+            learn(message, fields)
             return
         ns = clock()
         began, stamp = recorder.stamp
@@ -99,18 +89,25 @@ def emitter(log: Log, site: Site) -> Emit:
         slots = segment.slots
         seq = segment.next
         line = join((b'{"seq":%d' % seq, stamp, microseconds[since // 1000], own, rest, tail))
+        size = len(line)
+        if size > short:
+            log.write_event(site, span, message, fields, None)
+            return
         entry = (line, site, span)
         if slots.setdefault(seq, entry) is not entry:
             recorder.append(site, span, ns, own, rest, tail)
         else:
             segment.next = seq + 1
-            segment.size = size = segment.size + len(line) + entry_cost
+            segment.size = size = segment.size + size + entry_cost
             if size >= segment_size:
                 recorder.roll(segment)
         if armed:
             log.wake(site, span)
 
-    def learn(message: object) -> None:
+    def learn(message: object, fields: dict[str, Any]) -> None:
+        # Only what is said with scalars: for orjson would write a container in full, however huge it is.
+        if not SCALARS.issuperset(map(type, fields.values())):
+            return
         if type(message) is str and len(message) <= _MESSAGE_LENGTH and message not in known:
             try:
                 text = dumps(message)

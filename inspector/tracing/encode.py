@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import NoneType
 from typing import Any, Final
 
@@ -10,19 +11,26 @@ from orjson import dumps
 from inspector.tracing.secrets import Secrets
 from inspector.tracing.values import Limits, Plain
 
-__all__ = ("BRACE", "BRACKET", "EVENT_BYTES", "RECORD_BYTES", "SPAN_BYTES", "FieldEncoder")
+__all__ = ("BRACE", "BRACKET", "EVENT_BYTES", "RECORD_BYTES", "SCALARS", "SHORT", "SPAN_BYTES", "FieldEncoder")
 
 RECORD_BYTES: Final = 64 * 1024
 """The longest record. An event's fields, its span's and an exception have their parts of it, so that the sum fits."""
 EVENT_BYTES: Final = 32 * 1024
 SPAN_BYTES: Final = 12 * 1024
 
-_SCALARS: Final = frozenset((str, int, float, bool, NoneType))
+SCALARS: Final = frozenset((str, int, float, bool, NoneType))
 BRACE: Final = b"{"[0]
 BRACKET: Final = b"["[0]
-# Containers within containers that are looked through; deeper ones take the long way.
+# How deep containers are looked through, and how many values in all (64 characters of a text are one); what has more
+# takes the long way.
 _DEPTH: Final = 6
+_PLAIN_VALUES: Final = 1024
 _CACHE_SIZE: Final = 4096
+# Of more fields only these are looked at.
+_FIELDS: Final = 2000
+
+SHORT: Final = 4096
+"""Fields up to here may take a short way, which leaves the limits of a record to the long one."""
 
 # Tried in turn until the fields fit. The last ones leave a little of everything that is there.
 _LIMITS: Final = tuple(Limits(text, max(text // 8, 8)) for text in (24576, 8192, 2048, 512, 128, 32))
@@ -53,65 +61,85 @@ class FieldEncoder:
 
     def encode_plain(self, own: str, fields: dict[str, Any]) -> bytes | None:
         """Return the JSON object of few, short and plain fields whose names are known to be harmless."""
+        # Looked through before orjson writes them: what is huge, or shared a million times, it would write in full.
+        if type(own) is not str or not self.harmless.issuperset(fields) or not self._is_plain(fields):
+            return None
         try:
             first, rest = dumps(own), dumps(fields)[1:]
         except TypeError:
             return None
-        if type(own) is not str or self._secrets.within(first):
+        if len(self._head) + len(first) + len(rest) >= self._limit or self._secrets.within(first):
             return None
-        if not self.is_plain(rest, fields, self._limit - len(self._head) - len(first) - 1):
+        if self._secrets.within(rest):
             return None
         return b"%b%b,%b" % (self._head, first, rest) if fields else b"%b%b}" % (self._head, first)
 
-    def is_plain(self, rest: bytes, fields: dict[str, Any], limit: int) -> bool:
+    def is_plain(self, rest: bytes, fields: dict[str, Any]) -> bool:
         """Tell if what orjson made of the fields, less its opening brace, may be written as it is."""
-        if len(rest) > limit or not self.harmless.issuperset(fields):
-            return False
-        # Inside a container may stand a secret name. A single byte is found at once; it may only stand in a text.
-        if BRACE in rest or BRACKET in rest:
-            for value in fields.values():
-                if not self._is_plain_value(value, _DEPTH):
-                    return False
-        return not self._secrets.within(rest)
+        return self.harmless.issuperset(fields) and self._is_plain(fields) and not self._secrets.within(rest)
 
-    def _is_plain_value(self, value: object, depth: int) -> bool:
+    def _is_plain(self, fields: dict[str, Any]) -> bool:
+        left = _PLAIN_VALUES
+        for value in fields.values():
+            left = self._spend(value, left, _DEPTH)
+            if left < 0:
+                return False
+        return True
+
+    def _spend(self, value: Any, left: int, depth: int) -> int:
+        """Return what is left of the values that may be written when this one is; negative if it may not be."""
         kind = type(value)
-        if kind in _SCALARS:
-            return True
+        if kind is str:
+            return left - 1 - (len(value) >> 6)
+        if kind in SCALARS:
+            return left - 1
         if depth == 0:
-            return False
+            return -1
         if kind is dict:
             secret = self._secrets.is_secret
-            entries = value.items()  # type: ignore[attr-defined]  # object has no items, an exact dict has
-            return all(not secret(name) and self._is_plain_value(each, depth - 1) for name, each in entries)
+            for name, each in value.items():
+                if type(name) is not str or secret(name):
+                    return -1
+                left = self._spend(each, left - 1 - (len(name) >> 6), depth - 1)
+                if left < 0:
+                    return left
+            return left - 1
         if kind is list or kind is tuple:
-            return all(self._is_plain_value(each, depth - 1) for each in value)  # type: ignore[attr-defined]  # as above
-        return False
+            for each in value:
+                left = self._spend(each, left, depth - 1)
+                if left < 0:
+                    return left
+            return left - 1
+        return -1
 
     def encode_any(self, own: object, fields: dict[str, Any]) -> bytes:
         """Return the JSON object of whatever the fields are."""
-        names = {name: self._written(name, fields) for name in fields}
+        names = {name: self._written(name, fields) for name in itertools.islice(fields, _FIELDS)}
         written: dict[str, Any] = {}
         for limits in _LIMITS:
             plain = Plain(self._secrets, limits)
             written = {self._own: self._own_text(own, plain)}
-            for name, value in fields.items():
-                written[plain.text(names[name], 256)] = plain.field(names[name], value)
+            for name, known in names.items():
+                written[plain.text(known, 256)] = plain.field(known, fields[name])
+            if len(names) < len(fields):
+                written["…"] = f"{len(fields) - len(names)} more fields"
             text = dumps(written)
             if len(text) <= self._limit:
                 return text
-        return self._encode_some(written)
+        return self._encode_some(written, len(fields))
 
-    def _encode_some(self, written: dict[str, Any]) -> bytes:
+    def _encode_some(self, written: dict[str, Any], total: int) -> bytes:
         """Write as many fields as fit: there are too many, however short each is."""
+        # Each with its comma, in place of the brace that dumps makes; and room for the last one.
         size = 64
         kept: dict[str, Any] = {}
         for name, value in written.items():
-            size += len(dumps({name: value}))
+            size += len(dumps({name: value})) - 1
             if size > self._limit:
                 break
             kept[name] = value
-        kept["…"] = f"{len(written) - len(kept)} more fields"
+        # Less the record's own one.
+        kept["…"] = f"{total - len(kept) + 1} more fields"
         return dumps(kept)
 
     def _own_text(self, own: object, plain: Plain) -> str:

@@ -14,6 +14,7 @@ __all__ = ("SpanContext", "format_traceparent", "new_span_id", "new_trace_id", "
 # a record.
 _random = random.Random(os.urandom(32))
 _BATCH: Final = 128
+_NO_ID: Final = b"0" * 16
 _span_ids: list[bytes] = []
 
 
@@ -56,7 +57,9 @@ def new_span_id() -> bytes:
     except IndexError:
         digits = _random.randbytes(8 * _BATCH).hex().encode()
         ids = [digits[at : at + 16] for at in range(0, len(digits), 16)]
-        _span_ids.extend(each for each in ids if each.strip(b"0"))
+        # One that is all zero comes once in 2 ** 64.
+        if _NO_ID not in ids:
+            _span_ids.extend(ids)
         return b"%016x" % (_random.getrandbits(64) or 1)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from orjson import dumps
+
 from inspector.tracing.encode import EVENT_BYTES, SPAN_BYTES, FieldEncoder
 from inspector.tracing.exceptions import encode_exception
 from inspector.tracing.ids import SpanContext, new_trace_id
@@ -38,6 +40,9 @@ _ENDINGS: Final[dict[Status, bytes]] = {
     "error": b',"duration_ns":%d,"status":"error"',
     "cancelled": b',"duration_ns":%d,"status":"cancelled"',
 }
+_SPAN_NAMES: Final = 256
+# Open spans beyond which those are looked for that were lost without an end.
+_SWEEP: Final = 4096
 _MESSAGE: Final = len(b'{"message":')
 
 
@@ -86,6 +91,8 @@ class Log:
         self.secrets = Secrets(secret_names)
         self.event_fields = FieldEncoder("message", EVENT_BYTES, self.secrets)
         self.span_fields = FieldEncoder("name", SPAN_BYTES, self.secrets)
+        # What each span's text begins with, by its name; a bounded number.
+        self.span_heads: dict[str, bytes] = {}
         self.recorder = Recorder(record_size, max_records)
         self.armed: set[LogReader] = set()
         self._wiring = threading.RLock()
@@ -94,6 +101,7 @@ class Log:
         self._loggers: dict[str, Logger] = {}
         # Weak, for whoever works in a span holds it: one that was never ended must not stay for ever.
         self._open_spans: dict[bytes, weakref.ref[Span]] = {}
+        self._sweep_at = _SWEEP
         self._sinks: tuple[Sink, ...] = ()
         self._closed = False
         site = self.site(DEBUG, "inspector.tracing")
@@ -168,9 +176,18 @@ class Log:
         site = self._sites.get((level, target)) or self.site(level, target)
         span = Span(self, site, name, fields, parent)
         self._open_spans[span.key] = weakref.ref(span)
+        if len(self._open_spans) >= self._sweep_at:
+            self._sweep()
         if site.open:
             self._write_start(span)
         return span
+
+    def _sweep(self) -> None:
+        """Forget spans that were lost without an end, and wait until there are twice as many as are left."""
+        for key, reference in list(self._open_spans.items()):
+            if reference() is None:
+                self._open_spans.pop(key, None)
+        self._sweep_at = max(_SWEEP, 2 * len(self._open_spans))
 
     def write_event(
         self, site: Site, span: Span, message: str, fields: dict[str, Any], exception: BaseException | None
@@ -201,9 +218,16 @@ class Log:
         if self.armed:
             self.wake(site, span)
 
+    def learn_span_name(self, name: str) -> None:
+        """Remember how the texts of spans of this name begin, after one was written and found harmless."""
+        if len(self.span_heads) >= _SPAN_NAMES:
+            self.span_heads.clear()
+        self.span_heads[name] = b',"span":{"name":%b,' % dumps(name)
+
     def add_secret(self, value: str) -> None:
         """Redact a text wherever it stands, from now on; also in the spans that are open already."""
         self.secrets.add_value(value)
+        self.span_heads.clear()
         for reference in list(self._open_spans.values()):
             span = reference()
             if span is not None:

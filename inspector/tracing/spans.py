@@ -6,8 +6,9 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
-import orjson
+from orjson import dumps, loads
 
+from inspector.tracing.encode import SCALARS, SHORT
 from inspector.tracing.exceptions import status_of
 from inspector.tracing.ids import SpanContext, format_traceparent, new_span_id, new_trace_id
 
@@ -140,16 +141,33 @@ class Span:
 
         It starts with a comma, for it is never the first part.
         """
-        text = self.known_text
-        if text is None:
-            fields = self._fields_text()
-            if self._parent_id is None:
-                text = b',"span":%b,"trace_id":"%b","span_id":"%b"}' % (fields, self._trace, self.key)
-            else:
-                ids = self._trace, self.key, self._parent_id
-                text = b',"span":%b,"trace_id":"%b","span_id":"%b","parent_id":"%b"}' % (fields, *ids)
-            self.known_text = text
-        return text
+        if self.known_text is None:
+            parent = () if self._parent_id is None else (b'","parent_id":"', self._parent_id)
+            head, rest = self._short_text() or (b',"span":', self._fields_text())
+            ids = (b',"trace_id":"', self._trace, b'","span_id":"', self.key, *parent, b'"}')
+            self.known_text = b"".join((head, rest, *ids))
+        return self.known_text
+
+    def _short_text(self) -> tuple[bytes, bytes] | None:
+        # As FieldEncoder.encode_plain: written out, for a span with its two records costs half as much again without.
+        log = self.log
+        fields = self.fields
+        if not SCALARS.issuperset(map(type, fields.values())):
+            return None
+        try:
+            head = log.span_heads[self.name]
+            rest = dumps(fields)[1:]
+        except (KeyError, TypeError):
+            return None
+        secrets = log.secrets
+        if (
+            not fields
+            or not log.span_fields.harmless.issuperset(fields)
+            or len(rest) > SHORT
+            or (secrets.rare in rest and secrets.needle in rest)
+        ):
+            return None
+        return head, rest
 
     def ancestors(self) -> bytes:
         """Return its ancestors' names and fields as a JSON array, root first, without its brackets."""
@@ -167,11 +185,13 @@ class Span:
     def _fields_text(self) -> bytes:
         encoder = self.log.span_fields
         text = encoder.encode_plain(self.name, self.fields)
-        if text is None:
+        if text is not None:
+            self.log.learn_span_name(self.name)
+        else:
             text = encoder.encode_any(self.name, self.fields)
             # The ring keeps spans alive: what it holds by them is bounded only if they hold what was written,
             # and not the objects that it was written from.
-            fields = orjson.loads(text)
+            fields = loads(text)
             del fields["name"]
             self.fields = fields
         return text

@@ -114,6 +114,16 @@ def test_too_many_fields_are_counted() -> None:
     left = found.pop("…")
     assert left == f"{100_001 - len(found)} more fields"
     assert len(found) > 1000
+    left = (found := encode({f"n{number:06}": number for number in range(2001)})).pop("…")
+    assert left == f"{2002 - len(found)} more fields"
+
+
+def test_what_is_shared_a_million_times_is_not_written_in_full() -> None:
+    bush: list[object] = [1]
+    for _ in range(14):
+        bush = [bush] * 10
+    assert encode({"bush": bush, "n": 1})["n"] == 1
+    assert encode({"texts": ["x" * 10**6] * 1000, "n": 1})["n"] == 1
 
 
 def test_a_secret_value_wherever_it_stands() -> None:

@@ -67,6 +67,19 @@ def test_fields_of_every_kind_again_and_again() -> None:
         }
 
 
+def test_a_huge_value_under_a_message_that_had_a_small_one() -> None:
+    log = make_log()
+    reader = follow(log)
+    logger = log.logger("t")
+    for value in (1, 1, [1] * 100_000, [1] * 100_000, 1, [1], {"secret": 1}, "[", 1):
+        logger.info("x", value=value)
+    values = [event.fields["value"] for event in read(reader)]
+    assert values[:2] == [1, 1]
+    assert values[2] == values[3]
+    assert values[2][-1].endswith("more entries")
+    assert values[4:] == [1, [1], {"secret": "[redacted]"}, "[", 1]
+
+
 def test_one_record_is_at_most_64_kib() -> None:
     log = make_log()
     reader = follow(log)

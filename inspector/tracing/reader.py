@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -156,7 +157,10 @@ class LogReader:
 
     def wake(self) -> None:
         """Call the reader's own `wake`, once until it looks again."""
-        self._wake()
+        # Whoever logs has no part in what a reader's callback raises, such as trio's RunFinishedError to a thread that
+        # logs after the end. The reader finds its records at the next look.
+        with contextlib.suppress(Exception):
+            self._wake()
 
     def close(self, linger: float = 0.0) -> None:
         """Stop reading, once. What it wants beyond the others is kept for `linger` seconds more, so that one who comes

@@ -266,6 +266,52 @@ def test_a_reader_is_woken_once_until_it_looks_again() -> None:
     assert woken == ["trace", "info", "info"]
 
 
+def test_a_wake_that_raises_is_its_readers_affair() -> None:
+    log = make_log()
+
+    def raising() -> None:
+        raise RuntimeError("too late")
+
+    reader = log.subscribe(parse_filter("info"), wake=raising)
+    log.logger("t").info("x", n=1)
+    assert messages(reader) == ["x"]
+
+
+def test_a_reader_that_another_thread_has_woken() -> None:
+    log = make_log()
+    woken: list[int] = []
+
+    def first() -> None:
+        # As if the other thread came in between the look at who is armed and the wake.
+        woken.append(1)
+        log.disarm(second)
+
+    log.subscribe(parse_filter("info"), wake=first)
+    second = log.subscribe(parse_filter("info"), wake=lambda: woken.append(2))
+    order = [*log.armed]
+    log.logger("t").info("x")
+    assert woken == ([1] if order[1] is second else [2, 1])
+
+
+def test_names_of_spans_that_are_never_the_same() -> None:
+    log = make_log()
+    reader = follow(log)
+    for number in range(1000):
+        for _ in range(2):
+            log.start_span(f"s{number}", {"n": number}, target="t")
+    assert [record.span for record in read(reader)[::2]] == [{"name": f"s{n}", "n": n} for n in range(1000)]
+    assert len(log.span_heads) <= 256
+
+
+def test_spans_that_were_lost_are_forgotten() -> None:
+    log = make_log(record="off")
+    kept = [log.start_span("kept", {}, target="t") for _ in range(100)]
+    for _ in range(20_000):
+        log.start_span("lost", {}, target="t")
+    assert len(log._open_spans) <= 4096
+    assert all(log.span_records([span.span_id]) for span in kept)
+
+
 def test_the_hosts_secret_is_redacted_wherever_it_stands() -> None:
     log = make_log()
     reader = follow(log)

@@ -29,6 +29,7 @@ from typing import Any, Final
 from textual.app import App, ComposeResult
 
 from tests.bench.figures import Figure, show
+from tui.pace import FRAMES_PER_SECOND, settle
 from tui.widgets.log_view import LogView
 
 __all__ = ("main", "run")
@@ -152,7 +153,8 @@ class _Terminal:
             stderr=slave,
             pass_fds=(feed, report),
             start_new_session=True,
-            env=os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TEXTUAL_FPS": "120"},
+            env=os.environ
+            | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TEXTUAL_FPS": str(FRAMES_PER_SECOND)},
         )
         for end in (slave, feed, report):
             os.close(end)
@@ -301,7 +303,10 @@ def main() -> None:
     parser.add_argument("--app", type=int, nargs=2, metavar=("FEED", "REPORT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.app:
-        _Bench(*options.app).run()
+        app = _Bench(*options.app)
+        # As the terminal app does.
+        settle()
+        app.run()
         return
     show(run(options.seconds, options.seed))
 

@@ -11,6 +11,7 @@ import click
 from tui.commands.session import complain, host_options, wanted
 from tui.discovery import NoHost, Target
 from tui.exits import EXIT_HELP, NO_HOST, OK, USAGE
+from tui.pace import quicken, settle
 
 __all__ = ("command", "show")
 
@@ -41,9 +42,11 @@ def command(place: str | None, url: str | None, token_file: Path | None) -> None
 
 def show(resolve: Callable[[], Target], place: str) -> int:
     """Run the app until somebody quits."""
+    quicken()
     # Textual takes a while to import, and only this needs it.
     from tui.app import InspectorApp
 
     app = InspectorApp(resolve, place)
+    settle()
     app.run()
     return app.return_code or OK

@@ -181,7 +181,8 @@ class Painter:
 def _fit(segments: list[Segment], cells: int, base: Style) -> Iterator[Segment]:
     """Give as much of the text as fits, and blanks for the rest."""
     for segment in segments:
-        # Most characters take a cell, so that as many as there are cells are enough to see that they fill them.
+        # Most characters take a cell, so that as many as there are cells are enough to see that they fill
+        # them.
         text = segment.text if len(segment.text) <= cells else segment.text[:cells]
         size = cell_len(text)
         if size < cells and text is not segment.text:

@@ -18,7 +18,17 @@ from msgspec import Raw
 
 from tui.logs.text import cut, neutralise
 
-__all__ = ("LEVELS", "MAX_MESSAGE", "MAX_RECORD", "MAX_VALUE", "Row", "Rows", "format_duration", "parse_row")
+__all__ = (
+    "LEVELS",
+    "MAX_FIELDS",
+    "MAX_MESSAGE",
+    "MAX_RECORD",
+    "MAX_VALUE",
+    "Row",
+    "Rows",
+    "format_duration",
+    "parse_row",
+)
 
 LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
 

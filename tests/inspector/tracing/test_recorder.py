@@ -120,6 +120,18 @@ def test_a_segment_that_was_closed_but_not_followed() -> None:
     assert seqs(recorder) == [1, 2]
 
 
+def test_a_hint_that_a_slower_thread_has_set_back() -> None:
+    recorder = Recorder(2**20, 1000)
+    for _ in range(3):
+        append(recorder)
+    recorder.tail.next = 1
+    assert append(recorder) == 4
+    recorder.tail.next = 2
+    recorder.roll(recorder.tail)
+    assert (recorder.tail.first_seq, append(recorder)) == (5, 5)
+    assert seqs(recorder) == [1, 2, 3, 4, 5]
+
+
 def test_a_segment_is_followed_once() -> None:
     recorder = Recorder(2**20, 1000)
     append(recorder)

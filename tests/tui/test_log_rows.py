@@ -57,6 +57,14 @@ def test_the_end_of_a_long_target_is_shown() -> None:
     assert " …registry.dispatch " in strip.text
 
 
+def test_without_a_column_the_span_comes_last() -> None:
+    narrow = painter(80).paint(parse_row(record(1)))[0].text
+    assert narrow.rstrip().endswith("card accepted  number=1  cart/7 checkout")
+    assert painter(160).paint(parse_row(record(1)))[0].text.rstrip().endswith("card accepted  number=1")
+    host = painter(80).paint(parse_row(record(1, span={"name": "host"})))[0].text
+    assert host.rstrip().endswith("number=1")
+
+
 def test_fields_that_are_left_out_are_counted() -> None:
     fields = {"message": "m"} | {f"f{number:02}": 0 for number in range(40)}
     assert painter(600).paint(parse_row(record(1, fields=fields)))[0].text.rstrip().endswith("…+8 fields")

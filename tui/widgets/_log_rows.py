@@ -162,6 +162,9 @@ class Painter:
             yield f"  …+{row.more:,} fields", "log-view--field"
         if row.exception:
             yield f"  {row.exception}", "log-view--exception"
+        if row.span and not self.columns.span and row.span != "host":
+            # Without a column of its own it comes last, but it comes: what happened is little without whom to.
+            yield f"  {row.span}", "log-view--span"
 
     def _gap(self, row: Row, selected: bool, match: re.Pattern[str] | None) -> Strip:
         text = set_cell_size(f"── {row.message} ", min(cell_len(row.message) + 4, self.width - 1))

@@ -30,7 +30,7 @@ from protocol.server import ServerSession
 if TYPE_CHECKING:
     from inspector.registry import Registry
 
-__all__ = ("MAX_FRAME", "Connection")
+__all__ = ("HIGH_WATER", "MAX_FRAME", "MAX_IN_FLIGHT", "PINGS", "PING_INTERVAL", "PUSH_INTERVAL", "Connection")
 
 MAX_FRAME: Final = 2**20
 """Bytes of a frame either way: the default bound of websockets' own clients."""

@@ -47,7 +47,7 @@ from protocol.messages import (
 if TYPE_CHECKING:
     from inspector.service.connection import Connection
 
-__all__ = ("FEATURES", "HANDLERS")
+__all__ = ("FEATURES", "HANDLERS", "action_response")
 
 FEATURES: Final = ("actors", "state", "actions", "logs", "spans")
 """What this host answers, for Init."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 from collections import deque
@@ -20,6 +21,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from inspector import Actor, Host, Registry, action, open_host
+from inspector.service.connection import Connection
 from protocol.dialects.cbor import CBOR
 from protocol.messages import (
     ActionRequest,
@@ -41,6 +43,8 @@ __all__ = (
     "Raw",
     "Worker",
     "attached",
+    "connection_tasks",
+    "connections_of",
     "hosted",
     "http",
     "lines_of",
@@ -313,12 +317,13 @@ class Raw:
                 return Close.parse(frame.data).code
 
     async def end(self) -> None:
-        """Wait until the host has ended the stream."""
+        """Wait until the host has ended the stream, then end it too."""
         while not self.ended:
             try:
                 await self._fill()
             except trio.BrokenResourceError:
                 self.ended = True
+        await trio.aclose_forcefully(self.stream)
 
     @staticmethod
     def pack(opcode: Opcode, data: bytes, *, fin: bool = True, mask: bool = True) -> bytes:
@@ -383,6 +388,17 @@ def service_tasks() -> list[str]:
         for nursery in task.child_nurseries:
             queue.extend(nursery.child_tasks)
     return found
+
+
+def connection_tasks() -> int:
+    """Return how many sockets are being served."""
+    return len([name for name in service_tasks() if "_run_handler" in name])
+
+
+def connections_of(host: Host) -> list[Connection]:
+    """Return a host's open connections, in the order in which they came."""
+    found = [item for item in gc.get_objects() if type(item) is Connection and item.registry is host.registry]
+    return sorted((item for item in found if not item._wire.closed), key=lambda item: int(item.id[1:]))
 
 
 async def until(condition: Callable[[], object]) -> None:

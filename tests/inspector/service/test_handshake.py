@@ -10,7 +10,18 @@ from websockets.frames import Opcode
 
 from inspector import Host, Registry
 from protocol.messages import ActionRequest, ActionResponse, ActorsRequest, ActorsResponse, Error
-from tests.inspector.service.support import TOKEN, Box, Worker, attached, hosted, http, raw, service_tasks, until
+from tests.inspector.service.support import (
+    TOKEN,
+    Box,
+    Worker,
+    attached,
+    connection_tasks,
+    hosted,
+    http,
+    raw,
+    service_tasks,
+    until,
+)
 
 __all__ = ()
 
@@ -200,7 +211,7 @@ async def test_allowed_origin_and_host() -> None:
 async def test_one_connection_too_many_gets_503_without_asking() -> None:
     async with hosted(max_connections=2) as host, attached(host) as client:
         async with raw(host) as silent:
-            await until(lambda: len([name for name in service_tasks() if "_run_handler" in name]) == 2)
+            await until(lambda: connection_tasks() == 2)
             with pytest.raises(InvalidStatus) as refusal:
                 async with attached(host):
                     raise AssertionError
@@ -210,7 +221,7 @@ async def test_one_connection_too_many_gets_503_without_asking() -> None:
             assert status == 503
             await silent.send(silent.upgrade())
             await silent.frame()
-        await until(lambda: len([name for name in service_tasks() if "_run_handler" in name]) == 1)
+        await until(lambda: connection_tasks() == 1)
         async with attached(host):
             await client.ask(ActorsRequest(id=1), ActorsResponse)
 

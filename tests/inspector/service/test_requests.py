@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+from websockets.exceptions import ConnectionClosed
 
 from inspector import Actor, Registry
 from inspector.service import requests
@@ -30,7 +31,17 @@ from protocol.messages import (
     Unsubscribe,
     UnsubscribeResponse,
 )
-from tests.inspector.service.support import Box, BoxState, Worker, attached, hosted, service_tasks, until
+from protocol.server import ServerSession
+from tests.inspector.service.support import (
+    Box,
+    BoxState,
+    Worker,
+    attached,
+    connection_tasks,
+    hosted,
+    service_tasks,
+    until,
+)
 
 __all__ = ()
 
@@ -484,6 +495,24 @@ async def test_a_bug_in_a_subscription() -> None:
         assert name_of(await client.answer(1, Error)) == "inspector.internal_error"
         assert not host.registry.watchers
         await client.ask(ActorsRequest(id=1), ActorsResponse)
+
+
+async def test_a_bug_in_a_connection_stays_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with hosted() as host, attached(host) as client:
+
+        class Broken(ServerSession):
+            def announce(self, message: Any) -> Any:
+                raise ZeroDivisionError
+
+        monkeypatch.setattr("inspector.service.connection.ServerSession", Broken)
+        with pytest.raises(ConnectionClosed):
+            async with attached(host):
+                raise AssertionError
+        await client.ask(ActorsRequest(id=1), ActorsResponse)
+        recorder = host.registry.log.recorder
+        kept = [entry[0] for _, run in recorder.entries(0, recorder.next_seq) for entry in run]
+        assert [line for line in kept if b"connection failed" in line and b"ZeroDivisionError" in line]
+        await until(lambda: connection_tasks() == 1)
 
 
 async def test_work_that_comes_while_draining_is_refused() -> None:

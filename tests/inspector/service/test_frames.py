@@ -1,0 +1,361 @@
+"""Frames of every bad kind, by a peer that writes each byte itself; what is well-formed however it is cut."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any
+
+import cbor2
+import pytest
+from websockets.frames import Close, Opcode
+
+from inspector import Host
+from inspector.service.connection import MAX_FRAME
+from protocol.messages import (
+    ActionRequest,
+    ActionResponse,
+    ActorsRequest,
+    ActorsResponse,
+    Error,
+    StateRequest,
+    StateResponse,
+)
+from tests.inspector.service.support import (
+    Box,
+    Raw,
+    connection_tasks,
+    connections_of,
+    hosted,
+    raw,
+    service_tasks,
+    until,
+)
+
+__all__ = ()
+
+pytestmark = pytest.mark.trio
+
+GARBAGE = b"\xff\xff"
+
+
+def count_of(host: Host) -> int:
+    """Return what the box counts."""
+    actor = host.registry.get("box/a").actor
+    assert isinstance(actor, Box)
+    return actor.state.count
+
+
+def errors_of(host: Host) -> list[bytes]:
+    """Return the records of errors."""
+    recorder = host.registry.log.recorder
+    return [e[0] for _, run in recorder.entries(0, recorder.next_seq) for e in run if b'"level":"ERROR"' in e[0]]
+
+
+async def bad(peer: Raw, data: bytes) -> Error:
+    """Send a binary message that is none, and return what is said of it."""
+    await peer.send(peer.pack(Opcode.BINARY, data))
+    error = await peer.message()
+    assert isinstance(error, Error)
+    assert (error.group, error.code) == ("inspector", "bad_message")
+    return error
+
+
+async def works(peer: Raw) -> None:
+    """Check that the connection goes on."""
+    await peer.send(peer.request(ActorsRequest(id=4711)))
+    answer = await peer.message()
+    assert isinstance(answer, ActorsResponse), answer
+    assert answer.rid == 4711
+
+
+def deep(levels: int) -> bytes:
+    """Write a message with so many arrays inside one another."""
+    return b"\xa3\x62id\x01\x64type\x6dActorsRequest\x61x" + b"\x81" * levels + b"\x00"
+
+
+# ---- malformed messages ----
+
+
+@pytest.mark.parametrize(
+    ("data", "rid"),
+    [
+        (b"", None),
+        (GARBAGE, None),
+        (cbor2.dumps({"type": "ActorsRequest", "id": 1})[:-1], None),
+        (cbor2.dumps({"type": "ActorsRequest", "id": 1}) + b"\x00", None),
+        (b"\xa3\x62id\x01\x62id\x02\x64type\x6dActorsRequest", None),
+        (deep(100), None),
+        (deep(100_000), None),
+        (b"\xd8\x1c\x81\xd8\x1d\x00", None),
+        (b"\xa3\x62id\x01\x64type\x6dActorsRequest\x61x\xf7", None),
+        (b"\xa3\x62id\x01\x64type\x6dActorsRequest\x61x\xc4\x82\x01\x02", None),
+        (b"\xa3\x62id\x01\x64type\x6dActorsRequest\x61x\x62\xff\xfe", None),
+        (b"\x5b\xff\xff\xff\xff\xff\xff\xff\xff", None),
+        (cbor2.dumps([]), None),
+        (cbor2.dumps(None), None),
+        (cbor2.dumps({"type": "ActorsRequest"}), None),
+        (cbor2.dumps({"type": "ActorsRequest", "id": -1}), None),
+        (cbor2.dumps({"type": "ActorsRequest", "id": 2**64}), None),
+        (cbor2.dumps({"type": "ActorsRequest", "id": "1"}), None),
+        (cbor2.dumps({"id": 3}), 3),
+        (cbor2.dumps({"type": 1, "id": 2**64 - 1}), 2**64 - 1),
+        (cbor2.dumps({"type": "ActorsRequest", "id": 3, "limit": "x"}), 3),
+        (cbor2.dumps({"type": "StateRequest", "id": 3}), 3),
+    ],
+    ids=range(22),
+)
+async def test_a_malformed_message_gets_an_error_and_the_connection_goes_on(data: bytes, rid: int | None) -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        assert (await bad(peer, data)).rid == rid
+        await works(peer)
+        assert errors_of(host) == []
+
+
+async def test_text_to_a_binary_dialect() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        await peer.send(peer.pack(Opcode.TEXT, "é".encode()))
+        error = await peer.message()
+        assert isinstance(error, Error)
+        assert (error.rid, error.code) == (None, "bad_message")
+        await works(peer)
+
+
+async def test_unknown_type_and_unknown_keys() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        await peer.send(peer.pack(Opcode.BINARY, cbor2.dumps({"type": "Init", "id": 2})))
+        error = await peer.message()
+        assert isinstance(error, Error)
+        assert (error.rid, error.code) == (2, "unknown_type")
+        await peer.send(peer.pack(Opcode.BINARY, cbor2.dumps({"type": "ActorsRequest", "id": 2, "new": {"a": [1]}})))
+        assert isinstance(await peer.message(), ActorsResponse)
+
+
+async def test_31_malformed_and_a_good_one_begin_anew() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        for _ in range(2):
+            for _ in range(31):
+                await bad(peer, GARBAGE)
+            await works(peer)
+
+
+async def test_32_malformed_in_a_row_end_the_connection() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        action = peer.request(ActionRequest(id=9, actor="box/a", name="add"))
+        # What stands behind the last one, also in the same segment, is not looked at.
+        await peer.send(peer.pack(Opcode.BINARY, GARBAGE) * 32 + action)
+        for _ in range(32):
+            assert isinstance(await peer.message(), Error)
+        assert await peer.close_code() == 1008
+        await peer.end()
+        await until(lambda: not service_tasks())
+        assert count_of(host) == 0
+        assert errors_of(host) == []
+
+
+async def test_a_well_formed_message_with_a_wrong_field_does_not_count() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        for _ in range(40):
+            await bad(peer, cbor2.dumps({"type": "StateRequest", "id": 3}))
+        await works(peer)
+
+
+# ---- sizes and fragments ----
+
+
+async def test_the_largest_frame_and_one_byte_more() -> None:
+    async with hosted() as host:
+        async with raw(host) as peer:
+            await peer.open()
+            request = cbor2.dumps({"type": "ActorsRequest", "id": 1, "x": b""})[:-1]
+            size = MAX_FRAME - len(request) - 5
+            await peer.send(peer.pack(Opcode.BINARY, request + b"\x5a" + struct.pack(">I", size) + bytes(size)))
+            assert isinstance(await peer.message(), ActorsResponse)
+        async with raw(host) as peer:
+            await peer.open()
+            await peer.send(peer.pack(Opcode.BINARY, bytes(MAX_FRAME + 1))[:100])
+            assert await peer.close_code() == 1009
+        async with raw(host) as peer:
+            await peer.open()
+            await peer.send(peer.pack(Opcode.BINARY, bytes(MAX_FRAME), fin=False))
+            await peer.send(peer.pack(Opcode.CONT, b"x"))
+            assert await peer.close_code() == 1009
+        await until(lambda: not service_tasks())
+
+
+async def test_fragments_with_control_frames_between() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        request = cbor2.dumps({"type": "ActorsRequest", "id": 5})
+        await peer.send(peer.pack(Opcode.BINARY, request[:3], fin=False))
+        await peer.send(peer.pack(Opcode.PING, b"between"))
+        pong = await peer.frame()
+        assert (pong.opcode, bytes(pong.data)) == (Opcode.PONG, b"between")
+        await peer.send(peer.pack(Opcode.CONT, b"", fin=False) + peer.pack(Opcode.PONG, b"unasked"))
+        await peer.send(peer.pack(Opcode.CONT, request[3:]))
+        answer = await peer.message()
+        assert isinstance(answer, ActorsResponse)
+        assert answer.rid == 5
+        await peer.send(peer.pack(Opcode.TEXT, b"a", fin=False) + peer.pack(Opcode.CONT, b"b"))
+        assert isinstance(await peer.message(), Error)
+        await works(peer)
+
+
+async def test_empty_fragments_cost_nothing() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        request = cbor2.dumps({"type": "ActorsRequest", "id": 5})
+        await peer.send(peer.pack(Opcode.BINARY, b"", fin=False))
+        for _ in range(20):
+            await peer.send(peer.pack(Opcode.CONT, b"", fin=False) * 1000)
+        await peer.send(peer.pack(Opcode.PING, b"read so far"))
+        await peer.frame()
+        (connection,) = connections_of(host)
+        assert not connection._fragments
+        await peer.send(peer.pack(Opcode.CONT, request))
+        assert isinstance(await peer.message(), ActorsResponse)
+
+
+async def test_byte_by_byte() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        frames = peer.request(ActionRequest(id=1, actor="box/a", name="add")) + peer.request(ActorsRequest(id=2))
+        for byte in frames:
+            await peer.send(bytes([byte]))
+        assert isinstance(await peer.message(), ActionResponse)
+        assert isinstance(await peer.message(), ActorsResponse)
+
+
+async def test_many_frames_in_one_segment_are_answered_in_order() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        requests = [ActionRequest(id=rid, actor="box/a", name="add") for rid in range(500)]
+        await peer.send(b"".join(map(peer.request, requests)))
+        for rid in range(500):
+            answer = await peer.message()
+            assert isinstance(answer, ActionResponse)
+            assert (answer.rid, answer.output) == (rid, rid + 1)
+
+
+async def test_large_answers_to_many_requests_in_one_segment() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        await peer.send(peer.request(ActionRequest(id=1, actor="box/a", name="write", args=[900_000])))
+        assert isinstance(await peer.message(), ActionResponse)
+        requests = [StateRequest(id=rid, actor="box/a") for rid in range(40)]
+        await peer.send(b"".join(map(peer.request, requests)))
+        (connection,) = connections_of(host)
+        await until(lambda: connection._wire.waiting)
+        # Not one answer for each request that one read brought, but what stood at the mark, and a turn more.
+        most = 0
+        for rid in range(40):
+            most = max(most, connection._wire.waiting)
+            answer = await peer.message()
+            assert isinstance(answer, StateResponse)
+            assert answer.rid == rid
+        assert 0 < most < 5 * 2**20
+
+
+# ---- frames that break the websocket protocol ----
+
+
+def header(first: int, second: int, rest: bytes = b"") -> bytes:
+    """Write a frame's head and what follows as they are."""
+    return bytes([first, second]) + rest
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (Raw.pack(Opcode.BINARY, b"\xa0", mask=False), 1002),
+        (header(0x80 | 0x40 | 2, 0x80, bytes(4)), 1002),
+        (header(0x80 | 0x10 | 2, 0x80, bytes(4)), 1002),
+        (header(0x80 | 3, 0x80, bytes(4)), 1002),
+        (header(0x80 | 0xB, 0x80, bytes(4)), 1002),
+        (header(9, 0x80, bytes(4)), 1002),
+        (header(0x80 | 9, 0x80 | 126, struct.pack(">H", 126) + bytes(4 + 126)), 1002),
+        (Raw.pack(Opcode.CONT, b"x"), 1002),
+        (Raw.pack(Opcode.BINARY, b"x", fin=False) + Raw.pack(Opcode.BINARY, b"y"), 1002),
+        (Raw.pack(Opcode.BINARY, b"x", fin=False) + Raw.pack(Opcode.CLOSE, Close(1000, "").serialize()), 1002),
+        (Raw.pack(Opcode.CLOSE, b"\x03"), 1002),
+        (Raw.pack(Opcode.CLOSE, struct.pack(">H", 999)), 1002),
+        (Raw.pack(Opcode.CLOSE, struct.pack(">H", 1000) + b"\xff"), 1007),
+        (Raw.pack(Opcode.TEXT, b"\xff"), 1007),
+        (Raw.pack(Opcode.TEXT, b"\xc3", fin=False) + Raw.pack(Opcode.CONT, b"("), 1007),
+        (header(0x80 | 2, 0x80 | 127, struct.pack(">Q", 2**40) + bytes(4)), 1009),
+        (header(0x80 | 2, 0x80 | 127, struct.pack(">Q", 2**63 - 1) + bytes(4)), 1009),
+    ],
+    ids=range(17),
+)
+async def test_broken_frames_end_the_connection_and_nothing_else(data: bytes, code: int) -> None:
+    async with hosted() as host, raw(host) as peer, raw(host) as other:
+        await peer.open()
+        await other.open()
+        before = peer.request(ActionRequest(id=1, actor="box/a", name="add"))
+        behind = peer.request(ActionRequest(id=2, actor="box/a", name="add"))
+        await peer.send(before + data + behind)
+        assert await peer.close_code() == code
+        await peer.end()
+        # What came before the mistake was a request like any other; what came behind it was none.
+        assert count_of(host) == 1
+        await until(lambda: connection_tasks() == 1)
+        await works(other)
+        assert errors_of(host) == []
+
+
+@pytest.mark.parametrize("close", [b"", Close(1000, "").serialize(), Close(3999, "bye").serialize()])
+async def test_a_close_is_echoed(close: bytes) -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        action = peer.request(ActionRequest(id=1, actor="box/a", name="add"))
+        await peer.send(action + peer.pack(Opcode.CLOSE, close) + action)
+        frame = await peer.frame()
+        assert (frame.opcode, bytes(frame.data)) == (Opcode.CLOSE, close)
+        await peer.end()
+        await until(lambda: not service_tasks())
+        # Sent before the farewell, it is done; what comes after is none of ours.
+        assert count_of(host) == 1
+
+
+async def test_a_half_closed_connection_ends() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        await peer.send(peer.request(ActionRequest(id=1, actor="box/a", name="add")))
+        await peer.stream.send_eof()
+        assert isinstance(await peer.message(), ActionResponse)
+        await peer.end()
+        await until(lambda: not service_tasks())
+
+
+@pytest.mark.parametrize("cut", [1, 7, 20])
+async def test_a_reset_in_the_middle_of_a_frame(cut: int) -> None:
+    async with hosted() as host:
+        async with raw(host) as peer:
+            await peer.open()
+            await peer.send(peer.request(ActionRequest(id=1, actor="box/a", name="add"))[:cut])
+            peer.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await until(lambda: not service_tasks())
+        assert count_of(host) == 0
+        assert errors_of(host) == []
+
+
+async def test_a_reset_while_answers_are_written() -> None:
+    async with hosted() as host:
+        async with raw(host, receive_buffer=4096) as peer:
+            await peer.open()
+            big: Any = ActionRequest(id=1, actor="box/a", name="big", args=[1_000_000])
+            frames = []
+            for rid in range(20):
+                big.id = rid
+                frames.append(peer.request(big))
+            await peer.send(b"".join(frames))
+            await until(lambda: host.registry.get("box/a").actions >= 1)
+            peer.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await until(lambda: not service_tasks())
+        assert errors_of(host) == []

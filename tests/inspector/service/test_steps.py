@@ -1,0 +1,93 @@
+"""What a request costs the host: scheduling steps, which an instrument counts without noise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import trio
+from websockets.frames import Opcode
+
+from protocol.messages import ActionRequest, ActionResponse, ActorsRequest, ActorsResponse
+from tests.inspector.service.support import attached, hosted, raw
+
+__all__ = ()
+
+pytestmark = pytest.mark.trio
+
+N = 100
+
+
+class Steps(trio.abc.Instrument):
+    """Counts the steps of the host's tasks: of connections and of workers."""
+
+    def __init__(self) -> None:
+        self.count: Counter[str] = Counter()
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Count."""
+        if "_run_handler" in task.name:
+            self.count["connection"] += 1
+        elif task.name.startswith("worker "):
+            self.count["worker"] += 1
+        elif "inspector" in task.name and "_keep_alive" not in task.name:
+            self.count["other"] += 1
+
+
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """Count steps inside the block."""
+    steps = Steps()
+    trio.lowlevel.add_instrument(steps)
+    try:
+        yield steps.count
+    finally:
+        trio.lowlevel.remove_instrument(steps)
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    # A sync action runs in the reader's own step; one that is async and waits for nothing has one step of a worker.
+    [("add", {"connection": N}), ("add_async", {"connection": N, "worker": N})],
+)
+async def test_one_request_at_a_time(action: str, expected: dict[str, int]) -> None:
+    async with hosted() as host, attached(host) as client:
+        await client.call(1, action)
+        with counted() as steps:
+            for rid in range(2, N + 2):
+                await client.call(rid, action)
+        assert dict(steps) == expected
+
+
+async def test_looking_costs_one_step() -> None:
+    async with hosted() as host, attached(host) as client:
+        with counted() as steps:
+            for rid in range(N):
+                await client.ask(ActorsRequest(id=rid), ActorsResponse)
+        assert dict(steps) == {"connection": N}
+
+
+async def test_many_requests_in_one_read_share_it() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        frames = [peer.request(ActionRequest(id=rid, actor="box/a", name="add")) for rid in range(N)]
+        await peer.send(frames[0])
+        assert isinstance(await peer.message(), ActionResponse)
+        with counted() as steps:
+            await peer.send(b"".join(frames))
+            for _ in range(N):
+                assert isinstance(await peer.message(), ActionResponse)
+        # The read, and one turn given to others for every 32 frames.
+        assert dict(steps) == {"connection": 1 + N // 32}
+
+
+async def test_a_ping_costs_one_step() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        with counted() as steps:
+            for _ in range(N):
+                await peer.send(peer.pack(Opcode.PING, b"x"))
+                await peer.frame()
+        assert dict(steps) == {"connection": N}

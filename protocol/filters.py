@@ -74,9 +74,7 @@ class Filter:
     def __init__(self, directives: tuple[Directive, ...]) -> None:
         """Take directives in any order; of equal selectors the last one counts."""
         self._levels = {directive.target: directive.level for directive in directives}
-        self.directives: Final = tuple(
-            Directive(target, level) for target, level in sorted(self._levels.items())
-        )
+        self.directives: Final = tuple(Directive(target, level) for target, level in sorted(self._levels.items()))
         self._cache: dict[str, int] = {}
 
     def level_for(self, target: str) -> int:

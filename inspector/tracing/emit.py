@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from inspector.tracing.log import Log
     from inspector.tracing.sites import Site
 
-__all__ = ("Emit", "emitter")
+__all__ = ("Emit", "emitter", "nothing")
 
 # Messages whose text is remembered for each method, and their greatest length: most are literals of the program.
 # When they turn out not to be, all are forgotten.

@@ -17,12 +17,12 @@ from inspector.tracing.encode import EVENT_BYTES, SPAN_BYTES, FieldEncoder
 from inspector.tracing.exceptions import encode_exception
 from inspector.tracing.ids import SpanContext, new_trace_id
 from inspector.tracing.logger import Logger, log_closed, log_opened
+from inspector.tracing.open_spans import OpenSpans
 from inspector.tracing.reader import LogReader
 from inspector.tracing.recorder import SPAN_COST, Recorder
 from inspector.tracing.secrets import Secrets
 from inspector.tracing.sites import Site
 from inspector.tracing.spans import Span, Status
-from inspector.tracing.timestamps import timestamp
 from inspector.tracing.wants import Linger, Wants
 from protocol.filters import Filter, parse_filter
 from protocol.records import DEBUG, LEVEL_NAMES
@@ -41,8 +41,6 @@ _ENDINGS: Final[dict[Status, bytes]] = {
     "cancelled": b',"duration_ns":%d,"status":"cancelled"',
 }
 _SPAN_NAMES: Final = 256
-# Open spans beyond which those are looked for that were lost without an end.
-_SWEEP: Final = 4096
 _MESSAGE: Final = len(b'{"message":')
 
 
@@ -99,22 +97,23 @@ class Log:
         self._wants = Wants(parse_filter(record) if isinstance(record, str) else record)
         self._sites: dict[tuple[int, str], Site] = {}
         self._loggers: dict[str, Logger] = {}
-        # Weak, for whoever works in a span holds it: one that was never ended must not stay for ever.
-        self._open_spans: dict[bytes, weakref.ref[Span]] = {}
-        self._sweep_at = _SWEEP
+        self._open_spans = OpenSpans()
         self._sinks: tuple[Sink, ...] = ()
+        self._opened = False
         self._closed = False
         site = self.site(DEBUG, "inspector.tracing")
         self.host_span: Final = Span(self, site, "host", {"host_id": self.host_id, "host_name": self.host_name}, None)
-        self._open_spans[self.host_span.key] = weakref.ref(self.host_span)
+        self._open_spans.references[self.host_span.key] = weakref.ref(self.host_span)
 
     # ---- its life ----
 
     def open(self) -> Self:
-        """Start the host's span, and let modules' own loggers find this log."""
-        log_opened(self)
-        self.host_span.restart()
-        self._write_start(self.host_span)
+        """Start the host's span, once, and let modules' own loggers find this log."""
+        if not self._opened:
+            self._opened = True
+            log_opened(self)
+            self.host_span.restart()
+            self._write_start(self.host_span)
         return self
 
     def close(self, timeout: float = 2.0) -> bool:
@@ -175,19 +174,13 @@ class Log:
         """
         site = self._sites.get((level, target)) or self.site(level, target)
         span = Span(self, site, name, fields, parent)
-        self._open_spans[span.key] = weakref.ref(span)
-        if len(self._open_spans) >= self._sweep_at:
-            self._sweep()
+        open_spans = self._open_spans
+        open_spans.references[span.key] = weakref.ref(span)
+        if len(open_spans.references) >= open_spans.sweep_at:
+            open_spans.sweep()
         if site.open:
             self._write_start(span)
         return span
-
-    def _sweep(self) -> None:
-        """Forget spans that were lost without an end, and wait until there are twice as many as are left."""
-        for key, reference in list(self._open_spans.items()):
-            if reference() is None:
-                self._open_spans.pop(key, None)
-        self._sweep_at = max(_SWEEP, 2 * len(self._open_spans))
 
     def write_event(
         self, site: Site, span: Span, message: str, fields: dict[str, Any], exception: BaseException | None
@@ -205,7 +198,7 @@ class Log:
 
     def end_span(self, span: Span, status: Status, exception: BaseException | None, began: int) -> None:
         """Record that a span has ended, if someone wants it. `Span.end` calls this."""
-        self._open_spans.pop(span.key, None)
+        self._open_spans.references.pop(span.key, None)
         site = span.site
         if not site.open or (site.guard is not None and not site.guard(span)):
             return
@@ -228,10 +221,7 @@ class Log:
         """Redact a text wherever it stands, from now on; also in the spans that are open already."""
         self.secrets.add_value(value)
         self.span_heads.clear()
-        for reference in list(self._open_spans.values()):
-            span = reference()
-            if span is not None:
-                span.forget_text()
+        self._open_spans.forget_texts()
         # The loggers' methods remember texts.
         self.rewire()
 
@@ -333,28 +323,7 @@ class Log:
         Kept are spans that are still open, and those that a record in the ring speaks of. One whose start was
         never recorded, for nobody wanted it, has `seq` 0.
         """
-        lines: dict[bytes, bytes] = {}
-        ended: dict[bytes, Span] | None = None
-        for span_id in span_ids:
-            key = span_id.encode("ascii", "replace")
-            reference = self._open_spans.get(key)
-            span = None if reference is None else reference()
-            if span is None:
-                ended = self._spans_in_ring() if ended is None else ended
-                span = ended.get(key)
-            path: list[Span] = []
-            while span is not None and span.key not in lines:
-                path.append(span)
-                span = span.parent
-            for each in reversed(path):
-                # The time without its Z, which the site's text begins with.
-                head = b'{"seq":%d,"timestamp":"%b' % (each.start_seq, timestamp(each.start_ns)[:-1])
-                lines[each.key] = b"%b%b%b" % (head, each.site.start, each.text())
-        return [*lines.values()]
-
-    def _spans_in_ring(self) -> dict[bytes, Span]:
-        runs = self.recorder.entries(0, self.recorder.next_seq)
-        return {span.key: span for _, run in runs for _, _, span in run}
+        return self._open_spans.start_records(span_ids, self.recorder)
 
     # ---- who wants what ----
 
@@ -387,9 +356,10 @@ class Log:
         """Decide anew who wants what, and swap the loggers' methods. For a reader whose filter has changed."""
         with self._wiring:
             self._wants.expire(self.monotonic())
-            for site in self._sites.values():
+            # Copies: a finaliser that logs from a new target may come in between.
+            for site in [*self._sites.values()]:
                 self._judge(site)
-            for logger in self._loggers.values():
+            for logger in [*self._loggers.values()]:
                 logger.swap()
 
     def _judge(self, site: Site) -> None:

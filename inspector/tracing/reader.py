@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from inspector.tracing.sites import Site
     from inspector.tracing.spans import Span
 
-__all__ = ("LogChunk", "LogReader", "Portion")
+__all__ = ("MAX_CHUNK", "LogChunk", "LogReader", "Portion")
 
 MAX_CHUNK: Final = 256 * 1024
+"""Bytes of a chunk's lines unless asked for otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,9 @@ class RecordError(ValueError):
 class Record(msgspec.Struct, frozen=True):
     """One line of the span log.
 
-    `timestamp` is RFC 3339 in UTC; `duration_ns` and `busy_ns` are nanoseconds. What a kind of record does not have is
-    None. `span` is the span's name and fields, `spans` its ancestors, root first, where the line carries them.
+    `timestamp` is RFC 3339 in UTC; `duration_ns` and `busy_ns` are nanoseconds. What a kind of record does
+    not have is None. `span` is the span's name and fields, `spans` its ancestors, root first, where the line
+    carries them.
     """
 
     seq: int
@@ -149,16 +150,15 @@ def level_from_name(name: str) -> int:
     if level is not None:
         return level
     proposal = propose_level(name)
-    hint = (
-        f"; did you mean {proposal!r}?" if proposal else "; levels are off, error, warn, info, debug, trace"
-    )
+    hint = f"; did you mean {proposal!r}?" if proposal else "; levels are off, error, warn, info, debug, trace"
     raise LevelError(f"{name!r} is not a level{hint}", proposal)
 
 
 def propose_level(word: str) -> str | None:
     """Return the level that a word was perhaps meant to name, None if it looks like none.
 
-    A word of another logging system, or one slip (a letter added, lost, changed or swapped) from a level's name.
+    A word of another logging system, or one slip (a letter added, lost, changed or swapped) from a level's
+    name.
     """
     word = word.strip().lower()
     if word in _LEVELS:

@@ -78,7 +78,7 @@ def test_no_bytes_make_anything_but_an_error(line: bytes) -> None:
         decode_record(line)
 
 
-@pytest.mark.parametrize(("number", "name"), enumerate(LEVEL_NAMES))
+@pytest.mark.parametrize(("number", "name"), [*enumerate(LEVEL_NAMES)])
 def test_level_names(number: int, name: str) -> None:
     assert level_from_name(name) == level_from_name(f" {name.lower()} ") == number
     assert propose_level(name) == name.lower()

@@ -192,6 +192,7 @@ class Registry:
             call.reject(self.shut_down_error())
         else:
             # It starts, and will be there in a moment.
+            call.start_clock()
             self._waiting_calls.append(call)
 
     def admits(self, caller: Call | None) -> bool:

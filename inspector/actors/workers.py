@@ -123,24 +123,30 @@ class Worker:
         """Run actions until nobody has need of this worker."""
         self.task = trio.lowlevel.current_task()
         pool = self._pool
-        with self._scope:
-            while self.job is not None:
-                pool.begin_step()
-                try:
-                    turns = 0
-                    while self.job is not None and not self._scope.cancel_called:
-                        if turns == _TURNS:
-                            turns = 0
-                            await self._yield()
-                            continue
-                        turns += 1
-                        call, self.job = self.job, None
-                        await self._perform(call)
-                finally:
-                    pool.end_step()
-                if self._scope.cancel_called:
-                    break
-                await self._park()
+        try:
+            with self._scope:
+                while self.job is not None:
+                    pool.begin_step()
+                    try:
+                        turns = 0
+                        while self.job is not None and not self._scope.cancel_called:
+                            if turns == _TURNS:
+                                turns = 0
+                                await self._yield()
+                                continue
+                            turns += 1
+                            call, self.job = self.job, None
+                            await self._perform(call)
+                    finally:
+                        pool.end_step()
+                    if self._scope.cancel_called:
+                        break
+                    await self._park()
+        except BaseException:
+            if self.job is not None:
+                # The host is cut off: it answers what no worker has.
+                self.job.worker = None
+            raise
         if self.job is not None:
             pool.run(self.job)
 

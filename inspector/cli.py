@@ -15,8 +15,10 @@ from typing import Any
 
 import click
 import trio
+from click.core import ParameterSource
 
-from inspector.host import DEFAULT_PORT, Host, serve
+from inspector.demo import demo_registry
+from inspector.host import DEFAULT_PORT, serve
 from inspector.lifecycle import DRAIN_TIMEOUT
 from inspector.registry import Registry
 from inspector.tracing.sinks import open_sink
@@ -30,7 +32,7 @@ _EXIT_CODES = """
 Exit codes:
   0    it has drained and stopped after SIGINT or SIGTERM
   1    an actor or the host failed
-  2    the command line is wrong, or MODULE:REGISTRY can't be had
+  2    the command line is wrong, or there is no such MODULE:REGISTRY
   3    the address can't be listened on
   130, 143    a second SIGINT or SIGTERM ended it at once
 """
@@ -58,11 +60,14 @@ class _TokenType(click.ParamType[str]):
             self.fail(str(exc), param, ctx)
 
 
+_option = partial(click.option, show_envvar=True)
+
+
 @click.command(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("inspector-tui"), prog_name="inspector-host")
 @click.argument("target", metavar="MODULE:REGISTRY | demo")
-@click.option("--host", default="127.0.0.1", envvar="INSPECTOR_HOST", show_default=True, help="Address to listen on.")
-@click.option(
+@_option("--host", default="127.0.0.1", envvar="INSPECTOR_HOST", show_default=True, help="Address to listen on.")
+@_option(
     "--port",
     default=DEFAULT_PORT,
     type=click.IntRange(0, 65535),
@@ -70,16 +75,14 @@ class _TokenType(click.ParamType[str]):
     show_default=True,
     help="0 for any that is free.",
 )
-@click.option(
-    "--token", type=_TokenType(), envvar="INSPECTOR_TOKEN", help="What inspectors need; one is made unless given."
-)
-@click.option(
+@_option("--token", type=_TokenType(), envvar="INSPECTOR_TOKEN", help="What inspectors need; one is made unless given.")
+@_option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="INSPECTOR_TOKEN_FILE",
     help="Read it from a file instead.",
 )
-@click.option(
+@_option(
     "--log",
     "log_filter",
     type=_FilterType(),
@@ -88,30 +91,28 @@ class _TokenType(click.ParamType[str]):
     show_default=True,
     help="What is shown on stdout.",
 )
-@click.option(
+@_option(
     "--log-format",
     type=click.Choice(["json", "logfmt", "pretty"]),
     envvar="INSPECTOR_LOG_FORMAT",
     help="pretty on a terminal, else json.",
 )
-@click.option("--log-spans", is_flag=True, envvar="INSPECTOR_LOG_SPANS", help="Put all spans around a record into it.")
-@click.option(
+@_option("--log-spans", is_flag=True, envvar="INSPECTOR_LOG_SPANS", help="Put all spans around a record into it.")
+@_option(
     "--record",
     type=_FilterType(),
-    default="debug",
     envvar="INSPECTOR_RECORD",
-    show_default=True,
-    help="What the ring keeps.",
+    help="What the ring keeps; debug unless the registry says otherwise.",
 )
-@click.option(
+@_option(
     "--record-size",
     default=16,
     type=click.IntRange(1, 4096),
     envvar="INSPECTOR_RECORD_SIZE",
     show_default=True,
-    help="The ring's size in MiB.",
+    help="demo: the ring's size in MiB. A registry of yours says its own.",
 )
-@click.option(
+@_option(
     "--drain-timeout",
     default=DRAIN_TIMEOUT,
     type=click.FloatRange(0),
@@ -119,49 +120,64 @@ class _TokenType(click.ParamType[str]):
     show_default=True,
     help="Seconds to end in good order.",
 )
-@click.option(
+@_option(
     "--insecure-bind",
     is_flag=True,
     envvar="INSPECTOR_INSECURE_BIND",
     help="Allow --host to be reachable from other machines, without TLS.",
 )
-@click.option(
+@_option(
     "--rate",
     default=1.0,
     type=click.FloatRange(0, 5000, min_open=True),
     help="demo: orders a second.",
     show_default=True,
 )
-@click.option("--seed", default=0, type=int, help="demo: the seed of all chance.", show_default=True)
-def main(target: str, token_file: Path | None, log_filter: Filter, log_format: str | None, **options: Any) -> None:
+@_option("--seed", default=0, type=int, help="demo: the seed of all chance.", show_default=True)
+@click.pass_context
+def main(
+    context: click.Context,
+    /,
+    target: str,
+    log_filter: Filter,
+    log_format: str | None,
+    log_spans: bool,
+    record: Filter | None,
+    record_size: int,
+    rate: float,
+    seed: int,
+    token: str | None,
+    token_file: Path | None,
+    **serving: Any,
+) -> None:
     """Run actors and serve their inspector, until SIGINT or SIGTERM.
 
     TARGET is a registry in a module on the path, like shop.app:registry, or a function there that makes one; or demo.
-    Each option but --rate and --seed can be set in the environment: INSPECTOR_HOST, INSPECTOR_LOG and so on.
+    What stands on the command line goes before the environment.
     """
-    token = options.pop("token")
-    if token_file is not None:
-        token = _read_token(token_file)
-    registry = _registry(target, options)
-    registry.log.set_record_filter(options.pop("record"))
-    registry.log.add_sink(open_sink(log_format, filter=log_filter, span_list=options.pop("log_spans")))
-    try:
-        trio.run(partial(_serve, registry, token=token, **options))
-    except* OSError as group:
-        click.echo(f"inspector-host: {_first(group)}", err=True)
-        sys.exit(3)
-    except* ValueError as group:
-        click.echo(f"inspector-host: {_first(group)}", err=True)
-        sys.exit(2)
+    serving["token"] = _token(context, token, token_file)
+    registry = demo_registry(rate, seed, record_size=record_size * 2**20) if target == "demo" else _find(target)
+    if record is not None:
+        registry.log.set_record_filter(record)
+    registry.log.add_sink(open_sink(log_format, filter=log_filter, span_list=log_spans))
+    problem = trio.run(_serve, registry, serving)
+    if problem is not None:
+        click.echo(f"inspector-host: {problem}", err=True)
+        context.exit(3 if isinstance(problem, OSError) else 2)
 
 
-async def _serve(registry: Registry, **options: Any) -> None:
+async def _serve(registry: Registry, serving: dict[str, Any]) -> OSError | ValueError | None:
+    """Serve until a signal; return what makes it impossible to begin."""
     shutdown = trio.Event()
     with _signals(shutdown):
         async with trio.open_nursery() as nursery:
-            host: Host = await nursery.start(partial(serve, registry, shutdown=shutdown, **options))
-            if sys.stderr.isatty():
+            try:
+                host = await nursery.start(partial(serve, registry, shutdown=shutdown, **serving))
+            except (OSError, ValueError) as exc:
+                return exc
+            if sys.stderr is not None and sys.stderr.isatty():
                 click.echo(f"attach with: inspector-tui {host.url}", err=True)
+    return None
 
 
 @contextmanager
@@ -188,40 +204,46 @@ def _signals(shutdown: trio.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _token(context: click.Context, token: str | None, path: Path | None) -> str | None:
+    """Choose between --token and --token-file: what stands on the command line is meant before the environment."""
+    if token is None or path is None:
+        return token if path is None else _read_token(path)
+    here = [context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in ("token", "token_file")]
+    if here[0] == here[1]:
+        raise click.UsageError("--token and --token-file exclude each other", context)
+    return token if here[0] else _read_token(path)
+
+
 def _read_token(path: Path) -> str:
     try:
         return check_token(path.read_text().strip())
     except OSError as exc:
         raise click.BadParameter(f"{path}: {exc.strerror}", param_hint="--token-file") from exc
     except ValueError as exc:
-        raise click.BadParameter(f"{path}: {exc}", param_hint="--token-file") from exc
+        # The cause stays out of the text: it may quote the file.
+        raise click.BadParameter(
+            f"{path}: a token is one or more of A-Z a-z 0-9 . _ ~ -", param_hint="--token-file"
+        ) from exc
 
 
-def _registry(target: str, options: dict[str, Any]) -> Registry:
-    rate, seed = options.pop("rate"), options.pop("seed")
-    size = options.pop("record_size") * 2**20
-    if target == "demo":
-        from inspector.demo import demo_registry
-
-        return demo_registry(rate, seed, record_size=size)
+def _find(target: str) -> Registry:
     module, _, name = target.partition(":")
     if not module or not name:
         raise click.BadParameter("it is MODULE:REGISTRY, or demo", param_hint="TARGET")
     # As with `python -m`: a module beside the one who calls is found first.
     sys.path.insert(0, os.getcwd())
     try:
-        found = importlib.import_module(module)
+        found: Any = importlib.import_module(module)
+    except ImportError as exc:
+        raise click.BadParameter(f"{target}: {exc}", param_hint="TARGET") from exc
+    try:
         for part in name.split("."):
             found = getattr(found, part)
-        registry = found() if callable(found) and not isinstance(found, Registry) else found
-    except (ImportError, AttributeError) as exc:
+    except AttributeError as exc:
         raise click.BadParameter(f"{target}: {exc}", param_hint="TARGET") from exc
-    if not isinstance(registry, Registry):
-        raise click.BadParameter(f"{target} is no Registry but a {type(registry).__name__}", param_hint="TARGET")
-    return registry
-
-
-def _first(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group
+    # What the program's own code raises is shown as it is, with its traceback.
+    if callable(found) and not isinstance(found, Registry):
+        found = found()
+    if not isinstance(found, Registry):
+        raise click.BadParameter(f"{target} is no Registry but a {type(found).__name__}", param_hint="TARGET")
+    return found

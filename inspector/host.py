@@ -104,6 +104,8 @@ async def serve(
     door = Door(token=token, subprotocols=tuple(DIALECTS), hosts=frozenset(names), origins=frozenset(allow_origins))
     info = _host_info(registry)
     registry.lifecycle.apply("start")
+    if shutdown is not None and shutdown.is_set():
+        registry.lifecycle.apply("shutdown")
     log = registry.log
     log.add_secret(token)
     log.open()

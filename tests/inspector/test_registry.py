@@ -393,6 +393,7 @@ async def test_a_hook_that_hangs_is_cancelled_at_the_end(autojump_clock: trio.te
         registry.get_or_create(cls, "b")
         registry.get_or_create(Shelf)
         await registry.call("shelf", "put", "x")
+        await settle()
 
     registry, _, took = await drain(body, cls)
     assert took == pytest.approx(8, abs=0.1)

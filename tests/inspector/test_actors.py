@@ -69,6 +69,18 @@ class Mixed(dict[str, int]):
     """No actor."""
 
 
+class Talking:
+    """No actor either, but part of one."""
+
+    @action
+    def talk(self) -> str:
+        return "talking"
+
+
+class TalkingAdder(Talking, Adder):
+    """Has its state and half its actions from the second."""
+
+
 class Caller(Actor[None]):
     """Calls others, and lets itself be called."""
 
@@ -130,7 +142,7 @@ class Caller(Actor[None]):
 
 
 def test_names_and_states() -> None:
-    registry = Registry([Adder, BigAdder, Speaker, SumBox, Caller])
+    registry = Registry([Adder, BigAdder, Speaker, SumBox, Caller, TalkingAdder])
     adder = registry.get_or_create(Adder, "a")
     assert (adder.address, repr(adder)) == ("adder/a", "<ActorHandle adder/a>")
     assert registry.get_or_create(BigAdder).address == "big-adder"
@@ -152,7 +164,12 @@ def test_names_and_states() -> None:
     assert big is not None
     assert big.state == Sum()
     assert registry.get_or_create(Adder, ["a"]).address == "adder/a"
-    assert len(registry) == 5
+    registry.get_or_create(TalkingAdder)
+    talking = registry.get("talking-adder")
+    assert talking.actor is not None
+    assert talking.actor.state == Sum()
+    assert sorted(talking.kind.actions) == ["add", "talk"]
+    assert len(registry) == 6
 
 
 def test_classes_that_are_refused() -> None:
@@ -299,9 +316,10 @@ class Idler(Actor[None]):
 
 
 @pytest.mark.trio
-@pytest.mark.parametrize(("use", "bound"), [("none", 1024), ("sync", 1536), ("async", 1536), ("queue", 1536)])
+@pytest.mark.parametrize(("use", "bound"), [("none", 1024), ("sync", 1536), ("async", 1536), ("queue", 1792)])
 async def test_an_idle_actor_is_small(use: str, bound: int) -> None:
-    # From its first action on it has a span, which lasts as long as it does.
+    # From its first action on it has a span, which lasts as long as it does. Of calls that have waited the heap of
+    # deadlines holds three numbers each, for up to 1,024 of all actors.
     count = 1000
     # The ring is bounded by itself, so it is kept out of the sum.
     registry = Registry([Idler], record="off")

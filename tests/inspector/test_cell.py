@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextvars import ContextVar
 from typing import Any
 
@@ -94,9 +94,27 @@ class Desk(Actor[Notes]):
         assert mood.get() == "wild"
         return before
 
+    @action
+    async def foreign(self, after: bool) -> None:
+        if after:
+            await trio.lowlevel.checkpoint()
+        await Foreign()
+
+    @action
+    def row(self) -> tuple[str, int]:
+        row = self.registry.get(self.address).info()
+        return row.status, row.running
+
     @action(timeout=2)
     async def brief(self, name: str) -> str:
         return await self.work(name)
+
+
+class Foreign:
+    """Something to await that trio knows nothing of."""
+
+    def __await__(self) -> Generator[str, None, None]:
+        yield "no trap of trio's"
 
 
 class Unspeakable(Exception):
@@ -406,6 +424,37 @@ async def test_what_an_action_raises_is_its_reply(error: str, text: str, queued:
         assert record.exception["type"].endswith(text.partition(":")[0])
         assert record.level == "WARN"
         assert registry.get("desk").info().errors == 1
+
+    await with_desk(body)
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_awaiting_what_is_not_trios_is_the_actions_failure(after: bool) -> None:
+    async def body(registry: Registry, desk: Desk, callers: Callers) -> None:
+        for _ in range(2):
+            with raises("actor.failed") as caught:
+                await registry.call("desk", "foreign", after)
+            assert caught.value.metadata["type"] == "TypeError"
+            assert "trio" in caught.value.message
+        assert await registry.call("desk", "bare_async") == "calm"
+
+    await with_desk(body)
+
+
+async def test_an_actor_sees_itself_at_work() -> None:
+    async def body(registry: Registry, desk: Desk, callers: Callers) -> None:
+        assert await registry.call("desk", "row") == ("running", 1)
+        assert registry.get("desk").info().running == 0
+
+    await with_desk(body)
+
+
+async def test_an_outcome_is_told_once() -> None:
+    async def body(registry: Registry, desk: Desk, callers: Callers) -> None:
+        call = callers.send("note", "a")
+        call.resolve("another")
+        call.reject(InspectorError("actor.stopped", "late"))
+        assert (call.value, call.error) == ("a", None)
 
     await with_desk(body)
 

@@ -164,6 +164,12 @@ class Quiet(Actor[Diary]):
     async def forever(self) -> None:
         await trio.sleep_forever()
 
+    async def grumble(self) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError("in cleanup")
+
     async def briefly(self) -> None:
         await trio.lowlevel.checkpoint()
 
@@ -682,6 +688,39 @@ async def test_a_crash_while_somebody_waits_for_the_last_turn_is_no_restart(
         assert cell.failure is not None
         (record,) = events(registry.log, "actor crashed")
         assert "again_in_ms" not in record.fields
+
+
+async def test_a_last_task_that_fails_while_it_is_stopped_is_no_crash() -> None:
+    registry = Registry([Quiet])
+    async with registry.running():
+        await registry.get_or_create(Quiet).call(Quiet.begin, "grumble")
+        cell = registry.get("quiet")
+        await settle()
+        await registry.stop("quiet")
+        assert (cell.restarts, cell.failure) == (0, None)
+        (record,) = events(registry.log, "actor task failed while it was stopped")
+        assert record.exception is not None
+        assert record.exception["type"] == "ValueError"
+        assert events(registry.log, "actor crashed") == []
+
+
+async def test_what_waits_for_a_start_goes_on_in_order(autojump_clock: trio.testing.MockClock) -> None:
+    gate = trio.Event()
+    cls = being(start=waits(gate))
+    outcomes: list[Any] = []
+
+    async def call(registry: Registry, name: str) -> None:
+        outcomes.append((name, await registry.call("being", name)))
+
+    async with living(cls) as (registry, cell):
+        async with trio.open_nursery() as nursery:
+            for name in ("beside", "lines", "beside"):
+                nursery.start_soon(call, registry, name)
+                await settle()
+            assert (cell.info().mailbox, outcomes) == (3, [])
+            gate.set()
+        assert sorted(name for name, _ in outcomes) == ["beside", "beside", "lines"]
+        assert cell.info().mailbox == 0
 
 
 @pytest.mark.parametrize("how", ["grumble", "two_grumble"])

@@ -121,6 +121,22 @@ _option = partial(click.option, show_envvar=True)
     help="Seconds to end in good order.",
 )
 @_option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    envvar="INSPECTOR_ALLOW_HOST",
+    help="A name that this host goes by, besides loopback's and --host. Repeatable.",
+)
+@_option(
+    "--allow-origin",
+    "allow_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    envvar="INSPECTOR_ALLOW_ORIGIN",
+    help="An origin whose pages may connect from a browser. Repeatable.",
+)
+@_option(
     "--insecure-bind",
     is_flag=True,
     envvar="INSPECTOR_INSECURE_BIND",

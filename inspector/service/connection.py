@@ -204,10 +204,14 @@ class Connection:
         """Send what came of an action."""
         assert call.rid is not None
         self.calls.pop(call.rid, None)
-        if call.error is not None:
-            self._refuse(call.rid, call.error)
-        else:
-            self._answer(action_response(call))
+        try:
+            if call.error is not None:
+                self._refuse(call.rid, call.error)
+            else:
+                self._answer(action_response(call))
+        except Exception as exc:
+            # As in a handler; and it is a worker that tells, whom other actors need.
+            self._refuse(call.rid, self._bug("answer failed", exc, call))
         self._room.set()
 
     def _answer(self, response: Response) -> None:

@@ -75,6 +75,7 @@ class Service:
         self._made = 0
         self._connections: set[Connection] = set()
         self._left = trio.Event()
+        self._closing = False
 
     async def handle(self, stream: trio.SocketStream) -> None:
         """Serve one accepted socket until it is closed. What goes wrong with it stays with it."""
@@ -97,6 +98,7 @@ class Service:
 
     async def close(self) -> None:
         """Send all inspectors home with 1001, and wait until they have gone, for `CLOSE_GRACE` at most."""
+        self._closing = True
         for connection in tuple(self._connections):
             connection.close(1001, "the host is shutting down")
         with trio.move_on_after(CLOSE_GRACE):
@@ -179,6 +181,8 @@ class Service:
         wire.send(protocol.data_to_send())
 
     def _respond(self, request: Request, protocol: _Websocket) -> Response:
+        if self._closing:
+            return protocol.reject(503, "The host is shutting down.\n")
         verdict = check_handshake(request.path, request.headers.raw_items(), self._door)
         if isinstance(verdict, Accept):
             protocol.chosen = Subprotocol(verdict.subprotocol)

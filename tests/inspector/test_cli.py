@@ -406,6 +406,31 @@ def test_an_address_that_others_can_reach(start: Start) -> None:
     assert host.end()[0] == 0
 
 
+def test_names_and_origins_that_are_allowed(start: Start) -> None:
+    host = start(
+        "app:registry",
+        "--port",
+        "0",
+        "--allow-host",
+        "shop.example",
+        env={"INSPECTOR_ALLOW_ORIGIN": "http://a http://b"},
+    )
+    runtime = host.runtime()
+    found = []
+    for name, origin in [
+        ("shop.example", "http://a"),
+        ("localhost", "http://b"),
+        ("x", "http://a"),
+        ("localhost", "http://c"),
+    ]:
+        connection = http.client.HTTPConnection(urlsplit(runtime["url"]).netloc, timeout=30)
+        connection.request("GET", "/health", headers={"Host": name, "Origin": origin})
+        found.append(connection.getresponse().status)
+        connection.close()
+    assert found == [200, 200, 403, 403]
+    assert host.end()[0] == 0
+
+
 def test_what_the_program_itself_raises_is_shown_whole(start: Start) -> None:
     code, _, err = start("app:broken", "--port", "0").wait()
     assert code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import struct
 from typing import Any
@@ -358,4 +359,34 @@ async def test_a_reset_while_answers_are_written() -> None:
             await until(lambda: host.registry.get("box/a").actions >= 1)
             peer.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         await until(lambda: not service_tasks())
+        assert errors_of(host) == []
+
+
+async def test_noise_ends_its_own_connection_at_worst() -> None:
+    chance = random.Random(7351)
+    async with hosted() as host, raw(host) as other:
+        await other.open()
+        good = other.request(ActorsRequest(id=1))
+        for _ in range(200):
+            async with raw(host) as peer:
+                if chance.random() < 0.2:
+                    # In place of a request for a websocket.
+                    await peer.send(chance.randbytes(chance.randrange(1, 300)) + b"\r\n\r\n")
+                    continue
+                await peer.open()
+                at = chance.randrange(len(good))
+                noise = chance.choice(
+                    [
+                        chance.randbytes(chance.randrange(1, 300)),
+                        good[:at] + chance.randbytes(3) + good[at + 3 :],
+                        good[:at],
+                        peer.pack(Opcode.BINARY, chance.randbytes(chance.randrange(100))) + good,
+                    ]
+                )
+                await peer.send(noise)
+                if chance.random() < 0.5:
+                    await peer.stream.send_eof()
+                    await peer.end()
+        await works(other)
+        await until(lambda: connection_tasks() == 1)
         assert errors_of(host) == []

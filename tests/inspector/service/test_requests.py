@@ -484,6 +484,18 @@ async def test_a_bug_in_a_handler(monkeypatch: pytest.MonkeyPatch) -> None:
         assert b"request failed" in line
 
 
+async def test_a_bug_while_a_worker_tells_what_came_of_an_action(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(call: object) -> None:
+        raise ZeroDivisionError
+
+    async with hosted() as host, attached(host) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr("inspector.service.connection.action_response", broken)
+            error = await client.refused(ActionRequest(id=1, actor="box/a", name="add_async"))
+            assert name_of(error) == "inspector.internal_error"
+        assert await client.call(2, "add_async") == 2
+
+
 async def test_a_bug_in_a_subscription() -> None:
     class Broken(Registry):
         def holds(self, cell: Any) -> bool:

@@ -82,6 +82,19 @@ async def test_a_peer_that_reads_nothing_does_not_hold_the_host_up(monkeypatch: 
         assert not service_tasks()
 
 
+async def test_who_asks_while_the_others_are_sent_home_is_refused() -> None:
+    async with hosted() as host, raw(host) as peer, raw(host) as late:
+        await peer.open()
+        await until(lambda: len(service_tasks()) >= 3)
+        host.shutdown()
+        assert await peer.close_code() == 1001
+        await late.send(late.upgrade())
+        assert (await late.stream.receive_some()).startswith(b"HTTP/1.1 503 ")
+        await peer.send(peer.pack(Opcode.CLOSE, b"\x03\xe9"))
+        await peer.end()
+        await host.wait_stopped()
+
+
 async def test_requests_behind_the_hosts_farewell_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inspector.service.service.CLOSE_GRACE", 5.0)
     async with hosted() as host, raw(host) as peer:

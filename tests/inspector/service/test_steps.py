@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import trio
 from websockets.frames import Opcode
 
 from protocol.messages import ActionRequest, ActionResponse, ActorsRequest, ActorsResponse
-from tests.inspector.service.support import attached, hosted, raw
+from tests.inspector.service.support import attached, connections_of, hosted, raw
 
 __all__ = ()
 
@@ -81,6 +82,28 @@ async def test_many_requests_in_one_read_share_it() -> None:
                 assert isinstance(await peer.message(), ActionResponse)
         # The read, and one turn given to others for every 32 frames.
         assert dict(steps) == {"connection": 1 + N // 32}
+
+
+async def test_what_one_worker_does_in_a_row_leaves_together() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        frames = [peer.request(ActionRequest(id=rid, actor="box/a", name="add_async")) for rid in range(N)]
+        await peer.send(frames[0])
+        assert isinstance(await peer.message(), ActionResponse)
+        with counted() as steps:
+            await peer.send(b"".join(frames))
+            answers = [await peer.message() for _ in range(N)]
+        assert [answer.output for answer in answers if isinstance(answer, ActionResponse)] == list(range(2, N + 2))
+        assert steps["connection"] == 1 + N // 32
+        # One turn of the actor follows the other in the same step, but for those given to others.
+        assert steps["worker"] <= 2 * (1 + N // 32)
+
+
+async def test_small_answers_do_not_wait_for_more() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        (connection,) = connections_of(host)
+        assert connection._wire._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_a_ping_costs_one_step() -> None:

@@ -47,6 +47,7 @@ PINGS: Final = 2
 _FRAMES_A_TURN: Final = 32
 _BYTES_A_TURN: Final = 256 * 1024
 _LONG_PUSH: Final = 64 * 1024
+_SLICES: Final = 10
 
 
 class Connection:
@@ -88,6 +89,7 @@ class Connection:
         self._flush_due = False
         self._room = trio.Event()
         self._subscriptions: dict[int, Subscription] = {}
+        self._drained = trio.Event()
         self._something = trio.Event()
         self._pushing = False
         self._heard = True
@@ -255,6 +257,7 @@ class Connection:
     def drained(self) -> None:
         """Go on: the wire has written all that it kept, or was closed."""
         self._room.set()
+        self._drained.set()
         self.wake()
 
     # ---- pushing ----
@@ -304,7 +307,18 @@ class Connection:
                 # A long backlog goes out without a pause, but does not keep the others waiting.
                 while self._push_one(sub, subscription) > _LONG_PUSH:
                     await trio.lowlevel.checkpoint()
-            await trio.sleep(PUSH_INTERVAL)
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Let records come together before the next round, but never so many that the ring turns over meanwhile."""
+        for _ in range(_SLICES):
+            if self._wire.waiting > HIGH_WATER:
+                self._drained = trio.Event()
+                await self._drained.wait()
+                return
+            await trio.sleep(PUSH_INTERVAL / _SLICES)
+            if any(item.plenty for item in self._subscriptions.values()):
+                return
 
     def _push_one(self, sub: int, subscription: Subscription) -> int:
         """Send the next that a subscription has; return its size, 0 for nothing."""

@@ -37,6 +37,8 @@ PAGE: Final = 1000
 PAGE_BYTES: Final = 960 * 1024
 """Bytes that they take at most, so that the message fits into a frame."""
 
+_PLENTY: Final = 500
+
 
 class Subscription(Protocol):
     """One open subscription."""
@@ -44,6 +46,10 @@ class Subscription(Protocol):
     @property
     def poll(self) -> float | None:
         """Seconds after which to ask again though nothing was told; None to wait to be told."""
+
+    @property
+    def plenty(self) -> bool:
+        """Whether a full message has come together before its time."""
 
     def collect(self) -> Push | None:
         """Return the next message that there is, or None; ask until None.
@@ -65,6 +71,11 @@ class LogSubscription:
         self._sub = sub
         self._reader = reader
 
+    @property
+    def plenty(self) -> bool:
+        """At full speed a ring can turn over between two rounds of pushes."""
+        return self._reader.behind > _PLENTY
+
     def collect(self) -> LogBatch | None:
         """Return the next batch."""
         chunk = self._reader.collect(MAX_BATCH)
@@ -77,11 +88,6 @@ class LogSubscription:
             dropped=chunk.dropped,
             lines=chunk.lines,
         )
-
-    @property
-    def dropped(self) -> int:
-        """Records that this reader has lost so far."""
-        return self._reader.total_dropped
 
     def close(self, *, cut: bool) -> None:
         """End it."""
@@ -101,6 +107,7 @@ class ActorsSubscription:
     """The list of actors: rows that changed since the last push."""
 
     poll: None = None
+    plenty = False
 
     def __init__(self, sub: int, registry: Registry, prefix: str, wake: Callable[[], object]) -> None:
         self._sub = sub
@@ -145,6 +152,8 @@ class ActorsSubscription:
 
 class StateSubscription:
     """An actor's state: the newest version, where it is newer than the last that was sent."""
+
+    plenty = False
 
     def __init__(self, sub: int, cell: Cell, watch: StateWatch, wake: Callable[[], object]) -> None:
         self._sub = sub

@@ -9,6 +9,7 @@ import cbor2
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
+from websockets.frames import Opcode
 
 from inspector import Registry
 from inspector.tracing import TRACE, Log
@@ -29,6 +30,7 @@ from tests.inspector.service.support import (
     Client,
     Worker,
     attached,
+    connections_of,
     hosted,
     lines_of,
     raw,
@@ -280,6 +282,24 @@ async def test_unsubscribing_leaves_nothing_behind() -> None:
         log.logger("shop").info("unheard")
         await client.call(3, "add")
         assert not [push for push in client.pushes if lines_of(push) and "unheard" in str(push)]  # type: ignore[arg-type]  # no other kind was asked for
+
+
+async def test_nothing_comes_behind_the_answer_to_unsubscribe() -> None:
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        logger = host.registry.log.logger("shop")
+        for number in range(5000):
+            logger.info("x" * 1000, number=number)
+        await peer.send(peer.request(LogsSubscribe(id=1, filter="info", after_seq=0)))
+        assert isinstance(await peer.message(), LogsSubscribeResponse)
+        assert isinstance(await peer.message(), LogBatch)
+        await peer.send(peer.request(Unsubscribe(id=2, sub=1)))
+        while not isinstance(message := await peer.message(), UnsubscribeResponse):
+            assert isinstance(message, LogBatch)
+        logger.info("unheard")
+        (connection,) = connections_of(host)
+        connection.close(1000, "all is said")
+        assert (await peer.frame()).opcode is Opcode.CLOSE
 
 
 async def test_spans() -> None:

@@ -101,6 +101,11 @@ class LogReader:
         self._decided = {}
         self._log.rewire()
 
+    @property
+    def behind(self) -> int:
+        """How many records have come since it last looked, whether it wants them or not."""
+        return self._log.next_seq - self.next_seq
+
     def wants(self, site: Site, span: Span) -> bool:
         """Tell if a record belongs to what this reader sees."""
         decided = self._decided.get(site)

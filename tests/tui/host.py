@@ -42,6 +42,7 @@ from protocol.messages import (
     LogRange,
     LogsSubscribe,
     LogsSubscribeResponse,
+    PatchOp,
     Request,
     Rpc,
     RpcsListRequest,
@@ -154,6 +155,7 @@ class ScriptedHost:
         asked: every request that came.
         interfere: called with each request first; one that it answers itself gets no other answer.
         raw_greeting: sent instead of Init.
+        target_token: what a client is told, where that is not the token.
     """
 
     def __init__(self) -> None:
@@ -177,6 +179,7 @@ class ScriptedHost:
         self.interfere: Callable[[Client, Request], Awaitable[bool]] | None = None
         self.raw_greeting: bytes | None = None
         self.token = TOKEN
+        self.target_token: str | None = None
         self.clients: list[Client] = []
         self.port = 0
         self._server: Server | None = None
@@ -189,7 +192,7 @@ class ScriptedHost:
 
     @property
     def target(self) -> Target:
-        return Target(self.url, self.token, self.name)
+        return Target(self.url, self.target_token or self.token, self.name)
 
     async def start(self) -> None:
         """Listen: on the same port as before, if there was one."""
@@ -395,6 +398,16 @@ class ScriptedHost:
                     push = StateUpdated(sub=sub, actor=address, version=version, state=state)
                     if cause is not None:
                         push.cause = cause
+                    await client.send(client.session.push(push))
+
+    async def patch_state(self, address: str) -> None:
+        """Push word of a change as a patch on what the client has."""
+        version = self.versions[address] = self.versions.get(address, 1) + 1
+        for client in list(self.clients):
+            for sub, watched in list(client.state_subs.items()):
+                if watched == address:
+                    patch = [PatchOp(op="replace", path="/count", value=99)]
+                    push = StateUpdated(sub=sub, actor=address, version=version, patch=patch)
                     await client.send(client.session.push(push))
 
     async def change(self, *rows: ActorInfo, removed: list[str] | None = None) -> None:

@@ -43,8 +43,8 @@ class Meter:
             return 0.0
         oldest = int(now / self._window * _STEPS) - _STEPS
         total = sum(count for slot, count in self._slots if slot > oldest)
-        # What has been counted for half a second only is not spread over the whole window.
-        return total / min(self._window, max(now - self._began, self._window / _STEPS))
+        # What has been counted for a second only is not spread over the whole window.
+        return total / min(self._window, max(now - self._began, self._window / 5))
 
 
 def unix_seconds(timestamp: str) -> float:

@@ -38,9 +38,11 @@ newest record was when it came (lag), and how many were lost (dropped)."""
 def list_keys(app: App[Any], bindings: Mapping[str, ActiveBinding]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Group the keys that work now by the place that they belong to, each key with what it does."""
     places: dict[str, dict[str, list[str]]] = {}
+    # What Textual brings along has no id: it is of no use here (pages of columns), or every field on earth
+    # has it.
     for active in bindings.values():
         binding = active.binding
-        if not active.enabled or binding.system or not binding.description:
+        if not active.enabled or not binding.id or not binding.description:
             continue
         place = _PLACES.get(type(active.node).__name__, "Here")
         keys = places.setdefault(place, {}).setdefault(binding.description, [])

@@ -58,15 +58,25 @@ class MainScreen(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]  # noqa: RUF012 - see above
     DEFAULT_CSS = """
     MainScreen {
-        & #banner { height: auto; max-height: 2; display: none; background: $error; color: $text; text-style:
-        bold; padding: 0 1; } &.-lost #banner { display: block; } & #body { height: 1fr; } & #left { width:
-        42; border-right: solid $surface-lighten-1; } & #right { width: 1fr; height: 1fr; } & #actor-heading {
-        height: 1; color: $text-muted; text-wrap: nowrap; background: $surface; } & ContentSwitcher { height:
-        1fr; } &.-vast #left { width: 60; } &.-narrow #body { layout: vertical; } &.-narrow #left { width:
-        1fr; height: 4; border-right: none; } &.-narrow #left:focus-within { height: 50%; } &.-narrow.-low
-        #left { height: 1; } &.-narrow.-low #actor-heading { display: none; } &.-narrow.-low
-        #left:focus-within { height: 5; } &:ansi #banner { background: ansi_default; color: ansi_red;
-        text-style: bold reverse; } &:ansi #actor-heading { background: ansi_default; color: ansi_default; }
+        & #banner {
+            height: auto; max-height: 2; display: none; padding: 0 1;
+            background: $error; color: $text; text-style: bold;
+        }
+        &.-lost #banner { display: block; }
+        & #body { height: 1fr; }
+        & #left { width: 46; border-right: solid $surface-lighten-1; }
+        & #right { width: 1fr; height: 1fr; }
+        & #actor-heading { height: 1; color: $text-muted; text-wrap: nowrap; background: $surface; }
+        & ContentSwitcher { height: 1fr; }
+        &.-vast #left { width: 60; }
+        &.-narrow #body { layout: vertical; }
+        &.-narrow #left { width: 1fr; height: 4; border-right: none; }
+        &.-narrow #left:focus-within { height: 50%; }
+        &.-narrow.-low #left { height: 1; }
+        &.-narrow.-low #actor-heading { display: none; }
+        &.-narrow.-low #left:focus-within { height: 5; }
+        &:ansi #banner { background: ansi_default; color: ansi_red; text-style: bold reverse; }
+        &:ansi #actor-heading { background: ansi_default; color: ansi_default; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -132,12 +142,17 @@ class MainScreen(Screen[None]):
         """The list of actors."""
         return self.query_one(ActorList)
 
+    @property
+    def _live(self) -> bool:
+        # When the app ends its widgets go one by one, while the link still speaks.
+        return self.is_mounted and self.app.is_running
+
     # ---- what the inspection tells ----
 
     def link_changed(self, event: LinkEvent) -> None:
         """Show that the connection came or went; whatever else is on the screen stays."""
         self._lost_at = self._clock()
-        if isinstance(event, Connected):
+        if isinstance(event, Connected) and self._live:
             self.place = event.target.place
             if self._chosen is not None and self.tab == "Actions":
                 self.inspection.spawn(self._list_actions(self._chosen))
@@ -145,19 +160,19 @@ class MainScreen(Screen[None]):
 
     def actors_changed(self) -> None:
         """Show the actors as they are."""
-        if self.is_mounted:
+        if self._live:
             self.actors.update(self._clock())
             self._heading()
 
     def fired_changed(self, fired: Fired) -> None:
         """Show what became of an action."""
-        if self.is_mounted:
+        if self._live:
             self.query_one(ActionPane).update(fired, self._clock())
 
     # ---- the lines around ----
 
     def _tick(self) -> None:
-        if not self.is_mounted:
+        if not self._live:
             return
         now, event = self._clock(), self.inspection.event
         feed, connection = self.log_pane.feed, self.inspection.link.connection
@@ -250,7 +265,7 @@ class MainScreen(Screen[None]):
                 self.inspection.spawn(self._list_actions(actor))
 
     def _state_changed(self, watch: StateWatch) -> None:
-        if watch is self._watch and self.is_mounted:
+        if watch is self._watch and self._live:
             self.query_one(StatePane).show(watch)
 
     async def _list_actions(self, actor: str) -> None:
@@ -262,7 +277,7 @@ class MainScreen(Screen[None]):
         except LinkLost:
             # What is shown stays; the next connection asks again.
             return
-        if actor == self._chosen and self.is_mounted:
+        if actor == self._chosen and self._live:
             self.query_one(ActionPane).show(actor, rpcs, why)
 
     # ---- the log ----
@@ -283,13 +298,15 @@ class MainScreen(Screen[None]):
 
     def adopt(self, feed: LogFeed) -> None:
         """Show what the host has accepted."""
-        self.log_pane.adopt(feed)
-        self._tidy()
+        if self._live:
+            self.log_pane.adopt(feed)
+            self._tidy()
 
     def refused(self, filter: str, error: InspectorError) -> None:
         """Show why the host did not accept a filter."""
-        self.log_pane.refused(filter, error)
-        self._tidy()
+        if self._live:
+            self.log_pane.refused(filter, error)
+            self._tidy()
 
     def _tidy(self) -> None:
         if self._source is not None:

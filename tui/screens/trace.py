@@ -54,7 +54,9 @@ class TraceScreen(Screen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "search", key_display="/", id="trace.search"),
-        Binding("backspace,escape", "app.pop_screen", "Back", id="trace.back"),
+        # The log has a use for it too, but only while it is searched.
+        Binding("escape", "back", "Back", priority=True, id="trace.back"),
+        Binding("backspace", "back", "Back", show=False, id="trace.back_too"),
     ]
 
     def __init__(self, trace_id: str, inspection: Inspection) -> None:
@@ -62,6 +64,7 @@ class TraceScreen(Screen[None]):
         self._trace_id = trace_id
         self._inspection = inspection
         self._feed: LogFeed | None = None
+        self._searched = False
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
@@ -93,7 +96,20 @@ class TraceScreen(Screen[None]):
             self._inspection.spawn(self._inspection.link.unsubscribe(self._feed))
 
     def _opened(self) -> None:
-        self.query_one(LogView).empty = "The host has no record of this trace (any more)."
+        if self.is_attached and self.app.is_running:
+            self.query_one(LogView).empty = "The host has no record of this trace (any more)."
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave a key to whoever else has a use for it."""
+        return action != "back" or not (self._searched or self.query_one(Prompt).is_open)
+
+    def action_back(self) -> None:
+        """Go back to where the trace was asked for."""
+        self.dismiss()
+
+    @on(LogView.SearchChanged)
+    def _search_changed(self, event: LogView.SearchChanged) -> None:
+        self._searched = event.state != "left"
 
     def action_search(self) -> None:
         """Ask what to look for."""

@@ -81,8 +81,8 @@ class ActionForm(VerticalScroll):
         & #form-hint { height: auto; color: $text-muted; }
         & #form-error { height: auto; color: $text-error; display: none; }
         &.-wrong #form-error { display: block; }
-        & TextArea { height: 6; border: none; padding: 0; display: none; }
-        &.-raw TextArea { display: block; }
+        & TextArea, & TextArea:focus { height: 6; border: none; padding: 0; display: none; }
+        &.-raw TextArea, &.-raw TextArea:focus { display: block; }
         &.-raw _FieldRow { display: none; }
         &:ansi #form-doc, &:ansi #form-hint { color: ansi_default; text-style: dim; }
         &:ansi #form-error { color: ansi_red; }

@@ -64,20 +64,22 @@ class ActionPane(Vertical):
 
     DEFAULT_CSS = """
     ActionPane {
-        height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 28 1fr; grid-rows: 1fr 7;
+        height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 30 1fr; grid-rows: 1fr 6;
         & #action-right { height: 1fr; border-left: solid $surface-lighten-1; }
         & #fired-list { column-span: 2; border-top: solid $surface-lighten-1; height: 1fr; }
         &.-narrow { grid-size: 1 3; grid-columns: 1fr; grid-rows: 4 1fr 4; }
         &.-narrow #action-right { border-left: none; border-top: solid $surface-lighten-1; }
         &.-narrow #fired-list { column-span: 1; }
-        &.-low { grid-rows: 3 1fr; }
+        &.-low { grid-size: 2 1; grid-rows: 1fr; }
         &.-low #fired-list { display: none; }
         &.-low ActionForm { max-height: 70%; }
         &.-low ActionForm #form-doc { max-height: 1; margin-bottom: 0; }
+        &.-narrow.-low { grid-size: 1 2; grid-rows: 3 1fr; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+x", "cancel", "cancel", id="action.cancel"),
+        # In a field it cuts: only while something is under way does it cancel.
+        Binding("ctrl+x", "cancel", "cancel", priority=True, id="action.cancel"),
         Binding("t", "trace", "its trace", id="action.trace"),
         Binding("R", "again", "fire again", id="action.again"),
         Binding("escape", "back", "Back to the actions", show=False, id="action.back"),
@@ -113,7 +115,7 @@ class ActionPane(Vertical):
     def on_resize(self) -> None:
         """Put the parts over one another where there is no room beside."""
         self.set_class(self.size.width < 76, "-narrow")
-        self.set_class(self.size.height < 18, "-low")
+        self.set_class(self.size.height < 16, "-low")
 
     # ---- what is shown ----
 
@@ -229,6 +231,10 @@ class ActionPane(Vertical):
         event.stop()
         if self.actor is not None:
             self.post_message(self.Fire(self.actor, event.action, event.args))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave a key to whoever else has a use for it."""
+        return action != "cancel" or bool(self.history.pending())
 
     def action_cancel(self) -> None:
         """Cancel what is shown, or else what was fired last, if it is under way."""

@@ -146,21 +146,27 @@ class Lines(ScrollView, can_focus=True):
         base = self.rich_style
         if index >= self.count():
             text = self.empty_text() if y == 0 and index == 0 else ""
-            style = base + self.get_component_rich_style("lines--empty", partial=True)
+            style = self.get_component_rich_style("lines--empty")
             return Strip([Segment(fit(f" {text}", width), style)])
         marked = index == self.cursor
-        over = self.get_component_rich_style("lines--cursor", partial=True) if marked else Style.null()
+        over = self._cursor_style() if marked else Style.null()
         segments = [Segment("▌" if marked else " ", base + over)]
         left = width - 1
         for text, name in self.cells(index, left):
             if (have := cell_len(text)) > left:
                 text, have = fit(text, left), left
-            style = base + self.get_component_rich_style(name, partial=True) if name else base
+            # Reversed, a colour of the text would become a patch behind it.
+            style = self.get_component_rich_style(name) if name and not over.reverse else base
             segments.append(Segment(text, style + over))
             left -= have
             if left <= 0:
                 break
         return Strip(segments).adjust_cell_length(width, base + over)
+
+    def _cursor_style(self) -> Style:
+        # Laid over the colours of the texts: only what is behind them, and how bold they are.
+        style = self.get_component_rich_style("lines--cursor")
+        return Style(bgcolor=style.bgcolor, bold=style.bold, reverse=style.reverse)
 
     # ---- moving ----
 

@@ -88,7 +88,7 @@ class Prompt(Vertical):
         if position is not None:
             field.cursor_position = max(0, min(position, len(field.value)))
             lines.insert(0, " " * field.cursor_position + "^")
-        label = self.query_one("#prompt-label", Static).size.width
+        label = self.query_one("#prompt-label", Static).outer_size.width
         pad = " " * max(0, label - 1)
         self.query_one("#prompt-error", Static).update(Content("\n".join([pad + lines[0], *lines[1:]])))
         self.add_class("-wrong")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -17,7 +16,8 @@ from inspector.actors.calls import Call, current_call
 from inspector.actors.cell import Cell
 from inspector.actors.deadlines import Deadlines
 from inspector.actors.kind import Kind
-from inspector.actors.life import Life, Stop, retire
+from inspector.actors.life import Life
+from inspector.actors.stops import Stops, retire
 from inspector.actors.workers import Workers
 from inspector.lifecycle import DRAIN_TIMEOUT, Lifecycle, State
 from inspector.tracing import Log, current_span
@@ -70,10 +70,9 @@ class Registry:
         self._made = 0
         self._pending = 0
         self._quiet = trio.Event()
-        self._turn_over = trio.Event()
         self._waiting_lives: list[Life] = []
         self._waiting_calls: list[Call] = []
-        self._stops: dict[Cell, Stop] = {}
+        self.stops = Stops(self._start, self._remove)
         for actor in actors:
             self.add(actor)
 
@@ -228,17 +227,12 @@ class Registry:
         if not self._pending:
             self._quiet.set()
 
-    def turn_over(self) -> None:
-        """A turn of an actor that is stopping is over."""
-        self._turn_over.set()
-        self._turn_over = trio.Event()
-
     def start_life(self, life: Life) -> None:
         """Start an actor's task, as soon as the registry runs."""
         if self._nursery is None:
             self._waiting_lives.append(life)
         else:
-            self._start(self._nursery, life.work)
+            self._start(life.work)
 
     def touched(self, cell: Cell) -> None:
         """Tell the watchers that a row has changed."""
@@ -259,33 +253,14 @@ class Registry:
         caller = current_call.get()
         if caller is not None and caller.waits_for(cell):
             raise RuntimeError(f"{cell.address} can't wait for its own end: spawn a task that stops it")
-        stop = self._stops.get(cell)
-        if stop is None:
-            if self._nursery is None:
-                cell.clear(cell.stopped_error())
-                cell.interrupt(cell.stopped_error())
-                retire(cell)
-                self._remove(cell)
-                await trio.lowlevel.checkpoint()
-                return
-            stop = self._stop(cell, last_turn=True)
-        await stop.over.wait()
+        if self._nursery is None:
+            cell.clear(cell.stopped_error())
+            cell.interrupt(cell.stopped_error())
+            retire(cell)
+            await trio.lowlevel.checkpoint()
+        else:
+            await self.stops.begin(cell, last_turn=True).over.wait()
         self._remove(cell)
-
-    def _stop(self, cell: Cell, *, last_turn: bool, deadline: float = math.inf) -> Stop:
-        async def wait_last_turn() -> None:
-            while cell.current is not None or cell.running:
-                await self._turn_over.wait()
-
-        def finish() -> None:
-            del self._stops[cell]
-            if last_turn:
-                self._remove(cell)
-
-        assert self._nursery is not None
-        stop = self._stops[cell] = Stop(cell, deadline)
-        self._start(self._nursery, stop.work, wait_last_turn if last_turn else None, finish)
-        return stop
 
     def _remove(self, cell: Cell) -> None:
         if self.holds(cell):
@@ -293,9 +268,11 @@ class Registry:
             self._sorted = None
             cell.touch()
 
-    def _start(self, nursery: trio.Nursery, work: Callable[..., Awaitable[None]], *args: Any) -> None:
+    def _start(self, work: Callable[[], Awaitable[None]]) -> None:
         # An actor's life and end are not part of what caused them.
-        self.context.copy().run(nursery.start_soon, work, *args)
+        nursery = self._nursery
+        assert nursery is not None
+        self.context.copy().run(lambda: nursery.start_soon(work))
 
     @asynccontextmanager
     async def running(self, *, drain_timeout: float = DRAIN_TIMEOUT) -> AsyncIterator[Registry]:
@@ -336,7 +313,7 @@ class Registry:
             lives, self._waiting_lives = self._waiting_lives, []
             for life in lives:
                 if life.wanted:
-                    self._start(nursery, life.work)
+                    self._start(life.work)
             calls, self._waiting_calls = self._waiting_calls, []
             for call in calls:
                 self.workers.run(call)
@@ -373,11 +350,12 @@ class Registry:
             with trio.move_on_at(began + seconds * 0.875):
                 await self._wait_quiet()
         deadline = began + seconds
-        for stop in self._stops.values():
-            stop.scope.deadline = deadline
-        # A hook may call actors that have none: those end last.
-        in_time = await self._end([cell for cell in self._cells.values() if self._has_stop_hook(cell)], deadline)
-        in_time &= await self._end([cell for cell in self._cells.values() if cell.life is not None], deadline)
+        self.stops.hurry(deadline)
+        in_time = True
+        # A hook may call actors that have none: those end last. It may also make some that have one.
+        while in_time and (cells := [cell for cell in self._cells.values() if self._has_stop_hook(cell)]):
+            in_time = await self.stops.all(cells, deadline)
+        in_time &= await self.stops.all([cell for cell in self._cells.values() if cell.life is not None], deadline)
         for cell in self._cells.values():
             if cell.phase != "stopped":
                 retire(cell)
@@ -385,14 +363,7 @@ class Registry:
             self.life_log.warn("drain timed out", timeout_ms=round(seconds * 1000))
 
     def _has_stop_hook(self, cell: Cell) -> bool:
-        return cell in self._stops or (cell.kind.has_on_stop and cell.span is not None and cell.phase != "stopped")
-
-    async def _end(self, cells: list[Cell], deadline: float) -> bool:
-        stops = [self._stops.get(cell) or self._stop(cell, last_turn=False, deadline=deadline) for cell in cells]
-        with trio.move_on_at(deadline) as scope:
-            for stop in stops:
-                await stop.over.wait()
-        return not scope.cancelled_caught and not any(stop.scope.cancelled_caught for stop in stops)
+        return cell in self.stops or (cell.kind.has_on_stop and cell.span is not None and cell.phase != "stopped")
 
     async def _wait_quiet(self) -> None:
         while self._pending:

@@ -131,6 +131,17 @@ class Call:
         if self.done is not None:
             self.done(self)
 
+    async def wait(self) -> None:
+        """Wait until a call that is under way is over. Whoever is cancelled meanwhile stops nothing."""
+        task = trio.lowlevel.current_task()
+        self.done = lambda _: trio.lowlevel.reschedule(task)
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self.forget()
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
     def forget(self) -> None:
         """Nobody waits for the outcome any more; the action goes on."""
         self.done = None

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from inspector.actors.actor import Actor
 from inspector.actors.calls import Call, current_call
 from inspector.actors.life import Life
-from inspector.actors.notes import note, text_of
+from inspector.actors.notes import failure, note
 from inspector.actors.workers import enter
 from inspector.tracing import DEBUG, INFO, TRACE, WARN, Span, current_span
 from protocol.errors import InspectorError
@@ -136,12 +136,7 @@ class Cell:
         """
         spec = self.kind.actions.get(action)
         if spec is None:
-            names = list(self.kind.actions)
-            raise InspectorError(
-                "actor.action_not_found",
-                f"{self.address} has no action {action[:64]!r}; it has {', '.join(names) or 'none'}",
-                {"actor": self.address, "action": action[:64], "actions": names},
-            )
+            raise self.kind.not_found(self.address, action)
         return spec
 
     async def call(self, action: str, args: tuple[Any, ...], kwargs: dict[str, Any], seconds: float | None) -> Any:
@@ -156,28 +151,14 @@ class Cell:
         spec = self.find(action)
         bound_args, bound_kwargs = spec.bind_call(args, kwargs)
         caller = current_call.get()
-        call = Call(
-            self,
-            spec,
-            bound_args,
-            bound_kwargs,
-            spec.timeout if seconds is None else seconds,
-            current_span.get() if caller is not None and caller.spans() else None,
-            caller,
-            None,
-        )
+        timeout = spec.timeout if seconds is None else seconds
+        parent = current_span.get() if caller is not None and caller.spans() else None
+        call = Call(self, spec, bound_args, bound_kwargs, timeout, parent, caller, None)
         self.deliver(call)
         if call.finished:
             await trio.lowlevel.cancel_shielded_checkpoint()
         else:
-            task = trio.lowlevel.current_task()
-            call.done = lambda _: trio.lowlevel.reschedule(task)
-
-            def abort(_: object) -> trio.lowlevel.Abort:
-                call.forget()
-                return trio.lowlevel.Abort.SUCCEEDED
-
-            await trio.lowlevel.wait_task_rescheduled(abort)
+            await call.wait()
         if call.error is not None:
             raise call.error
         return call.value
@@ -244,13 +225,8 @@ class Cell:
             mailbox = self.mailbox = deque()
         if len(mailbox) >= self.kind.mailbox_size:
             self.errors += 1
-            call.reject(
-                InspectorError(
-                    "actor.overloaded",
-                    f"{self.address}: {len(mailbox)} messages wait already",
-                    {"mailbox": len(mailbox)},
-                )
-            )
+            text = f"{self.address}: {len(mailbox)} messages wait already"
+            call.reject(InspectorError("actor.overloaded", text, {"mailbox": len(mailbox)}))
             return
         call.start_clock()
         self._wait_for(call)
@@ -297,25 +273,17 @@ class Cell:
 
     def succeeded(self, call: Call, value: Any) -> None:
         """An action returned."""
-        if call.span is not None:
-            call.span.end("ok")
+        assert call.span is not None
+        call.span.end("ok")
         call.resolve(value)
 
     def failed(self, call: Call, exc: BaseException) -> None:
         """An action raised: that is its reply, and one record."""
         self.errors += 1
-        span = call.span
-        # An error of a call that the action made says already which one it is.
-        kind = exc.name if isinstance(exc, InspectorError) else type(exc).__name__
-        text = text_of(exc) if isinstance(exc, InspectorError) else f"{kind}: {text_of(exc)}"
-        metadata = {"type": kind}
-        if span is not None:
-            metadata |= {"trace_id": span.trace_id, "span_id": span.span_id}
-            note(self.kind.log, WARN, span, "action failed", exc)
-            span.end("error")
-        error = InspectorError("actor.failed", text, metadata)
-        error.__cause__ = exc
-        call.reject(error)
+        assert call.span is not None
+        note(self.kind.log, WARN, call.span, "action failed", exc)
+        call.span.end("error")
+        call.reject(failure(call.span, exc))
 
     def interrupted(self, call: Call, reason: InspectorError, rest: BaseException | None = None) -> None:
         """An action was cancelled; `rest` is what it raised besides."""
@@ -340,7 +308,7 @@ class Cell:
         if call is self.current:
             self.current = following = self._take()
         if self.phase == "stopping":
-            self.registry.turn_over()
+            self.registry.stops.turn_over()
         self.touch()
         return following
 
@@ -354,8 +322,6 @@ class Cell:
     def _take(self) -> Call | None:
         while self.mailbox and self.phase == "idle":
             call = self.mailbox.popleft()
-            if call.finished:
-                continue
             if not call.spec.concurrent:
                 return call
             self.registry.run_call(call)

@@ -9,6 +9,7 @@ import msgspec
 
 from inspector.actors.actions import ActionSpec, actions_of
 from inspector.actors.actor import Actor
+from protocol.errors import InspectorError
 
 if TYPE_CHECKING:
     from inspector.tracing import Logger
@@ -41,8 +42,9 @@ class Kind:
     )
 
     def __init__(self, actor: type[Actor[Any]], log: Logger) -> None:
-        if not issubclass(actor, Actor) or actor is Actor:
-            raise TypeError(f"{actor!r} is no subclass of Actor")
+        cls: type[Any] = actor
+        if not issubclass(cls, Actor) or cls is Actor:
+            raise TypeError(f"{cls!r} is no subclass of Actor")
         self.actor = actor
         self.name = actor.name
         self.log = log
@@ -65,6 +67,15 @@ class Kind:
     def lives(self) -> bool:
         """Whether an actor of this class has something to do as soon as it exists."""
         return self.has_on_start or self.has_run
+
+    def not_found(self, address: str, action: str) -> InspectorError:
+        """Make the error of an action that the class does not have."""
+        names = list(self.actions)
+        return InspectorError(
+            "actor.action_not_found",
+            f"{address} has no action {action[:64]!r}; it has {', '.join(names) or 'none'}",
+            {"actor": address, "action": action[:64], "actions": names},
+        )
 
     def make_state(self) -> Any:
         """Make an initial state; None for a class without state."""

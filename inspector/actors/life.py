@@ -17,14 +17,14 @@ import trio
 from inspector.actors.actions import ActionSpec, action
 from inspector.actors.calls import Call, current_call
 from inspector.actors.notes import note, text_of
-from inspector.tracing import DEBUG, ERROR, INFO
+from inspector.tracing import DEBUG, ERROR
 from protocol.errors import InspectorError
 from protocol.messages import Failure
 
 if TYPE_CHECKING:
     from inspector.actors.cell import Cell
 
-__all__ = ("BACKOFF_FIRST", "BACKOFF_MOST", "HEALTHY_AFTER", "Life", "Stop", "retire")
+__all__ = ("BACKOFF_FIRST", "BACKOFF_MOST", "HEALTHY_AFTER", "Life", "hook_call")
 
 BACKOFF_FIRST: Final = 0.5
 """Seconds between a first crash and the start after it; twice as long after each further one."""
@@ -45,7 +45,8 @@ def _hook(actor: object) -> None:
 _HOOK: Final = ActionSpec(object, "hook", _hook)
 
 
-def _hook_call(cell: Cell) -> Call:
+def hook_call(cell: Cell) -> Call:
+    """Make the call that stands for a hook of an actor, for what the hook calls."""
     # While a hook runs its actor takes no turn: what it calls is told of circles, and admitted, like an action's calls.
     return Call(cell, _HOOK, (), {}, None, None, None, None)
 
@@ -151,7 +152,7 @@ class Life:
         assert actor is not None
         if cell.kind.has_on_start:
             log = cell.registry.log
-            call = _hook_call(cell)
+            call = hook_call(cell)
             current_call.set(call)
             try:
                 with log.start_span("start", {"task": "on_start"}, target=_TARGET, level=DEBUG, parent=span):
@@ -233,67 +234,6 @@ class Life:
     def _note(self, message: str, exc: BaseException | None, **fields: Any) -> None:
         cell = self._cell
         note(cell.registry.life_log, ERROR, cell.span, message, exc, **fields)
-
-
-class Stop:
-    """The end of one actor in good order: its last turn, then its tasks, then its stop hook.
-
-    It has a task of its own: somebody who waits for it and is cancelled stops nothing.
-
-    Args:
-        cell: the actor; from now on it takes nothing in.
-        deadline: the trio time at which it is cut short.
-    """
-
-    def __init__(self, cell: Cell, deadline: float = math.inf) -> None:
-        # One that starts, or is between a crash and the next start, has nothing to end.
-        self._healthy = cell.phase == "idle"
-        self._cell = cell
-        self.scope = trio.CancelScope(deadline=deadline)
-        self.over = trio.Event()
-        cell.phase = "stopping"
-        cell.clear(cell.stopped_error())
-
-    async def work(self, last_turn: Callable[[], Awaitable[None]] | None, finish: Callable[[], None]) -> None:
-        """End the actor.
-
-        Args:
-            last_turn: waits until what runs has ended; None where that has been waited for.
-            finish: called when all is over, however it came out.
-        """
-        cell = self._cell
-        try:
-            with self.scope:
-                if last_turn is not None:
-                    await last_turn()
-                if cell.life is not None:
-                    await cell.life.end()
-                if self._healthy and cell.kind.has_on_stop and cell.span is not None:
-                    await _run_stop_hook(cell)
-        finally:
-            retire(cell)
-            finish()
-            self.over.set()
-
-
-def retire(cell: Cell) -> None:
-    """Note that an actor has ended."""
-    if cell.span is not None and not cell.span.ended:
-        note(cell.registry.life_log, INFO, cell.span, "actor stopped")
-        cell.span.end("ok")
-    cell.phase = "stopped"
-    cell.touch()
-
-
-async def _run_stop_hook(cell: Cell) -> None:
-    assert cell.actor is not None
-    current_call.set(_hook_call(cell))
-    try:
-        with cell.registry.log.start_span("stop", {"task": "on_stop"}, target=_TARGET, level=DEBUG, parent=cell.span):
-            await cell.actor.on_stop()
-    except Exception as exc:
-        # A stop hook is the program's code; whatever it does, the others have to be stopped too.
-        note(cell.registry.life_log, ERROR, cell.span, "stop hook failed", exc)
 
 
 def _was_refused(exc: InspectorError | ExceptionGroup[Any]) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.tracing import Logger, Span, current_span
+from protocol.errors import InspectorError
 
-__all__ = ("note", "text_of")
+__all__ = ("failure", "note", "text_of")
 
 
 def note(
@@ -26,6 +27,16 @@ def note(
             logger.exception(message, exc, level, **fields)
     finally:
         current_span.reset(token)
+
+
+def failure(span: Span, exc: BaseException) -> InspectorError:
+    """Make the reply of an action that raised. Its traceback is for the log alone."""
+    # An error of a call that the action made says already which one it is.
+    kind = exc.name if isinstance(exc, InspectorError) else type(exc).__name__
+    text = text_of(exc) if isinstance(exc, InspectorError) else f"{kind}: {text_of(exc)}"
+    error = InspectorError("actor.failed", text, {"type": kind, "trace_id": span.trace_id, "span_id": span.span_id})
+    error.__cause__ = exc
+    return error
 
 
 def text_of(exc: BaseException) -> str:

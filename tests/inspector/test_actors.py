@@ -182,7 +182,7 @@ def test_classes_that_are_refused() -> None:
         def initial_state(self) -> complex:
             return 0j
 
-    class Vague(Actor["Nowhere"]):  # type: ignore[name-defined]
+    class Vague(Actor["Nowhere"]):  # type: ignore[name-defined]  # no such type is the case
         pass
 
     with pytest.raises(TypeError, match="two actor classes are called 'adder'"):

@@ -421,6 +421,30 @@ async def test_a_hook_may_call_an_actor_that_has_none(autojump_clock: trio.testi
     assert events(registry.log, "stop hook failed") == []
 
 
+async def test_an_actor_that_is_made_while_draining_lives_and_ends(autojump_clock: trio.testing.MockClock) -> None:
+    cls = worker(hook=1)
+
+    class Maker(Actor[None]):
+        @action
+        async def make(self, seconds: float) -> str:
+            await trio.sleep(seconds)
+            return str(await self.get(cls, "late").call(Worker.hold, 1))
+
+        async def on_stop(self) -> None:
+            await self.get(cls, "later").call(Worker.hold, 1)
+
+    async def body(registry: Registry, outcomes: Outcomes) -> None:
+        registry.get_or_create(Maker)
+        await outcomes.start("make", "maker", "make", 1)
+
+    registry, outcomes, took = await drain(body, cls, Maker)
+    assert outcomes == {"make": "held"}
+    assert sorted(cls.ends) == ["run worker/late", "run worker/later", "stop worker/late", "stop worker/later"]
+    # The action with what it called, the hook with what it called, and the hook of what that made.
+    assert took == pytest.approx(2 + 1 + 1, abs=0.1)
+    assert {cell.status for cell in registry.page("", "", 9)[0]} == {"stopped"}
+
+
 async def test_a_stop_under_way_is_part_of_the_drain(autojump_clock: trio.testing.MockClock) -> None:
     cls = worker(hook=2)
 

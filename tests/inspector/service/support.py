@@ -156,6 +156,8 @@ async def hosted(*actors: type[Actor[Any]], **options: Any) -> AsyncIterator[Hos
     with trio.fail_after(30):
         async with open_host(registry, **settings) as host:
             yield host
+    # Whatever a test did to its connections, a host that has stopped leaves no task behind.
+    assert service_tasks() == []
 
 
 class Client:
@@ -383,7 +385,7 @@ def service_tasks() -> list[str]:
     while queue:
         task = queue.popleft()
         assert task is not None
-        if "_run_handler" in task.name or "inspector.service" in task.name:
+        if "_run_handler" in task.name or task.name.startswith("inspector.service."):
             found.append(task.name)
         for nursery in task.child_nurseries:
             queue.extend(nursery.child_tasks)

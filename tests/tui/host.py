@@ -151,6 +151,7 @@ class ScriptedHost:
         states: state by address; an actor without one has its state disabled.
         rpcs: actions by address.
         ring: records by sequence number, from `first_seq` on.
+        beyond: records behind those, which no filter lets through.
         filters_refused: filters that are answered with `inspector.bad_filter`.
         asked: every request that came.
         interfere: called with each request first; one that it answers itself gets no other answer.
@@ -171,6 +172,7 @@ class ScriptedHost:
         self.versions: dict[str, int] = {}
         self.rpcs: dict[str, list[Rpc]] = {"counter/default": [INCREMENT, FAIL, SLEEP]}
         self.first_seq = 1
+        self.beyond = 0
         self.ring: list[bytes] = [record(seq, f"message {seq}") for seq in range(1, 6)]
         self.filters_refused: dict[str, int] = {"warning": 0}
         self.spans: bytes = record(1, "the ancestor")
@@ -258,7 +260,7 @@ class ScriptedHost:
             host=HostInfo(id=self.id, name=self.name, version=self.version, pid=4242, started_at=1_700_000_000_000),
             features=["actors", "state", "actions", "logs"],
             limits=Limits(max_frame=2 << 20, max_batch=256 << 10),
-            log=LogRange(first_seq=self.first_seq, next_seq=self.next_seq),
+            log=LogRange(first_seq=self.first_seq, next_seq=self.next_seq + self.beyond),
             now=int(time.time() * 1000),
         )
 

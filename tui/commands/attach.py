@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from tui.commands.session import complain, host_options, wanted
 from tui.discovery import NoHost, Target
@@ -24,7 +25,8 @@ def command(place: str | None, url: str | None, token_file: Path | None) -> None
 
     Without URL: the one host of this user that runs, or a list to choose from.
     """
-    if place is not None and url is not None and place != url:
+    source = click.get_current_context().get_parameter_source("url")
+    if place is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("a URL is given once: as an argument or with --url")
     found = wanted(place or url, token_file)
     if found.url is None:

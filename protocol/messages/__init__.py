@@ -1,0 +1,77 @@
+"""Every message of the inspector websocket, as types. docs/protocol.cddl says the same for people.
+
+A field that may be absent on the wire is ``UNSET`` when it is; ``None`` is the wire's null. Times are Unix
+milliseconds, addresses are ``name/key/key…`` (protocol/addresses.py), ids of actors are opaque.
+
+A feature's messages are a module; ``TO_HOST`` and ``TO_CLIENT`` (table.py) map the value of a message's `type` key to
+its class: the one place that says who sends what.
+"""
+
+from protocol.messages.actions import (
+    ActionCancel,
+    ActionCancelResponse,
+    ActionRequest,
+    ActionResponse,
+    Rpc,
+    RpcsListRequest,
+    RpcsListResponse,
+)
+from protocol.messages.actors import ActorInfo, ActorsRequest, ActorsResponse, ActorStatus, ActorsUpdated, Failure
+from protocol.messages.base import (
+    Error,
+    Message,
+    Push,
+    Request,
+    RequestId,
+    Response,
+    SpanId,
+    Uint,
+    Unsubscribe,
+    UnsubscribeResponse,
+)
+from protocol.messages.host import HostInfo, Init, Limits, LogRange
+from protocol.messages.logs import LogBatch, LogsSubscribe, LogsSubscribeResponse, SpansRequest, SpansResponse
+from protocol.messages.state import Cause, PatchOp, StateRequest, StateResponse, StateUpdated
+from protocol.messages.table import TO_CLIENT, TO_HOST
+
+__all__ = (
+    "TO_CLIENT",
+    "TO_HOST",
+    "ActionCancel",
+    "ActionCancelResponse",
+    "ActionRequest",
+    "ActionResponse",
+    "ActorInfo",
+    "ActorStatus",
+    "ActorsRequest",
+    "ActorsResponse",
+    "ActorsUpdated",
+    "Cause",
+    "Error",
+    "Failure",
+    "HostInfo",
+    "Init",
+    "Limits",
+    "LogBatch",
+    "LogRange",
+    "LogsSubscribe",
+    "LogsSubscribeResponse",
+    "Message",
+    "PatchOp",
+    "Push",
+    "Request",
+    "RequestId",
+    "Response",
+    "Rpc",
+    "RpcsListRequest",
+    "RpcsListResponse",
+    "SpanId",
+    "SpansRequest",
+    "SpansResponse",
+    "StateRequest",
+    "StateResponse",
+    "StateUpdated",
+    "Uint",
+    "Unsubscribe",
+    "UnsubscribeResponse",
+)

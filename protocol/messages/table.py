@@ -1,0 +1,51 @@
+"""Who sends what: the value of a message's `type` key, and its class."""
+
+from __future__ import annotations
+
+from protocol.messages.actions import (
+    ActionCancel,
+    ActionCancelResponse,
+    ActionRequest,
+    ActionResponse,
+    RpcsListRequest,
+    RpcsListResponse,
+)
+from protocol.messages.actors import ActorsRequest, ActorsResponse, ActorsUpdated
+from protocol.messages.base import Error, Message, Unsubscribe, UnsubscribeResponse
+from protocol.messages.host import Init
+from protocol.messages.logs import LogBatch, LogsSubscribe, LogsSubscribeResponse, SpansRequest, SpansResponse
+from protocol.messages.state import StateRequest, StateResponse, StateUpdated
+
+__all__ = ("TO_CLIENT", "TO_HOST")
+
+
+def _by_type(*classes: type[Message]) -> dict[str, type[Message]]:
+    return {cls.__name__: cls for cls in classes}
+
+
+TO_HOST: dict[str, type[Message]] = _by_type(
+    ActorsRequest,
+    StateRequest,
+    RpcsListRequest,
+    ActionRequest,
+    ActionCancel,
+    LogsSubscribe,
+    SpansRequest,
+    Unsubscribe,
+)
+
+TO_CLIENT: dict[str, type[Message]] = _by_type(
+    Init,
+    ActorsResponse,
+    ActorsUpdated,
+    StateResponse,
+    StateUpdated,
+    RpcsListResponse,
+    ActionResponse,
+    ActionCancelResponse,
+    LogsSubscribeResponse,
+    LogBatch,
+    SpansResponse,
+    UnsubscribeResponse,
+    Error,
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import socket
 import struct
@@ -9,6 +10,7 @@ from typing import Any
 
 import cbor2
 import pytest
+import trio
 from websockets.frames import Close, Opcode
 
 from inspector import Host
@@ -231,6 +233,33 @@ async def test_byte_by_byte() -> None:
             await peer.send(bytes([byte]))
         assert isinstance(await peer.message(), ActionResponse)
         assert isinstance(await peer.message(), ActorsResponse)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_answers_do_not_depend_on_how_the_stream_is_cut(seed: int) -> None:
+    chance = random.Random(seed)
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        stream = b""
+        for rid in range(60):
+            request = cbor2.dumps({"type": "ActionRequest", "id": rid, "actor": "box/a", "name": "add"})
+            cuts = sorted(chance.choices(range(len(request)), k=chance.randrange(4)))
+            pieces = [request[a:b] for a, b in itertools.pairwise([0, *cuts, len(request)])]
+            for number, piece in enumerate(pieces):
+                opcode = Opcode.CONT if number else Opcode.BINARY
+                stream += peer.pack(opcode, piece, fin=number == len(pieces) - 1)
+                if chance.random() < 0.3:
+                    stream += peer.pack(Opcode.PONG, chance.randbytes(chance.randrange(125)))
+        while stream:
+            size = chance.choice([1, 2, 5, 14, 100, 1000])
+            await peer.send(stream[:size])
+            stream = stream[size:]
+            if chance.random() < 0.5:
+                await trio.lowlevel.checkpoint()
+        for rid in range(60):
+            answer = await peer.message()
+            assert isinstance(answer, ActionResponse)
+            assert (answer.rid, answer.output) == (rid, rid + 1)
 
 
 async def test_many_frames_in_one_segment_are_answered_in_order() -> None:

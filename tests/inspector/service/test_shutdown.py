@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
 import trio
 from websockets.frames import Opcode
 
-from inspector import Host, Registry
+from inspector import Host, Registry, serve
 from inspector.service.connection import Connection
 from protocol.messages import ActionRequest, ActionResponse, LogBatch, LogsSubscribe, LogsSubscribeResponse
 from tests.inspector.service.support import (
+    TOKEN,
     Box,
     Worker,
     attached,
@@ -106,6 +108,24 @@ async def test_requests_behind_the_hosts_farewell_are_not_looked_at(monkeypatch:
         await peer.end()
         await host.wait_stopped()
         assert host.registry.get("box/a").actions == 0
+
+
+async def test_a_host_that_is_cancelled_drops_its_inspectors_and_their_tasks() -> None:
+    registry = Registry([Box, Worker])
+    registry.get_or_create(Worker, "w")
+    async with trio.open_nursery() as nursery:
+        host: Host = await nursery.start(partial(serve, registry, token=TOKEN, runtime_file=False))
+        async with raw(host) as peer, raw(host) as asking:
+            await peer.open()
+            await peer.send(peer.request(ActionRequest(id=1, actor="worker/w", name="work")))
+            await until(lambda: registry.get("worker/w").running)
+            with trio.CancelScope(shield=True):
+                nursery.cancel_scope.cancel()
+                await until(lambda: registry.state == "stopped")
+                assert not service_tasks()
+                with trio.fail_after(30):
+                    await peer.end()
+                    await asking.end()
 
 
 async def test_closing_twice_says_it_once() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import socket
+import time
 
 import pytest
 import trio
@@ -134,14 +136,30 @@ async def test_a_peer_that_reads_slowly_is_not_called_silent(monkeypatch: pytest
             assert answer.rid == rid
 
 
+async def test_a_peer_is_not_blamed_for_a_loop_that_was_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.service.connection.PING_INTERVAL", 0.05)
+    async with hosted() as host, raw(host) as peer:
+        await peer.open()
+        for rid in range(3):
+            await peer.send(peer.request(ActorsRequest(id=rid)))
+            until_then = time.monotonic() + 0.3
+            while time.monotonic() < until_then:
+                pass
+            while (frame := await peer.frame()).opcode is Opcode.PING:
+                pass
+            assert isinstance(CBOR.decode_to_client(bytes(frame.data)), ActorsResponse)
+
+
 # ---- peers that do not read ----
 
 
-async def _clog(peer: Raw, host: Host, answers: int = 20) -> None:
+async def _clog(peer: Raw, host: Host, answers: int = 20, size: int = 1_000_000) -> None:
     """Ask for more than the system's buffers take, and read none of it."""
-    requests = [ActionRequest(id=rid, actor="box/a", name="big", args=[1_000_000]) for rid in range(answers)]
+    connection = connections_of(host)[-1]
+    connection._wire._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    requests = [ActionRequest(id=rid, actor="box/a", name="big", args=[size]) for rid in range(answers)]
     await peer.send(b"".join(map(peer.request, requests)))
-    await until(lambda: connections_of(host)[-1]._wire.waiting)
+    await until(lambda: connection._wire.waiting)
 
 
 async def test_requests_of_a_peer_that_never_reads_are_bounded_and_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,6 +279,21 @@ async def test_a_peer_that_goes_while_its_requests_are_in_flight(monkeypatch: py
             await until(lambda: len(host.registry.get("worker/w").running or ()) == 8)
         # Nobody listens to the socket, so its end is seen when there is room again.
         gate(host).set()
+        await until(lambda: not service_tasks())
+
+
+async def test_the_reason_for_the_end_stands_behind_what_was_kept() -> None:
+    async with hosted() as host, raw(host, receive_buffer=4096) as peer:
+        await peer.open()
+        # More than the system takes at once, less than the mark at which nobody listens.
+        await _clog(peer, host, answers=1)
+        await peer.send(peer.pack(Opcode.CONT, b"misplaced"))
+        (connection,) = connections_of(host)
+        await until(lambda: connection._protocol.eof_sent)
+        answer = await peer.message()
+        assert isinstance(answer, ActionResponse)
+        assert await peer.close_code() == 1002
+        await peer.end()
         await until(lambda: not service_tasks())
 
 

@@ -35,7 +35,6 @@ async def _until(pilot: Pilot[None], condition: Callable[[], object], what: str)
 
 
 def _take(app: InspectorApp, name: str) -> None:
-    # The port is another each time: without it the pictures change only where the app does.
     svg = app.export_screenshot(title="inspector-tui")
     (FOLDER / f"{name}.svg").write_text(svg, encoding="utf-8")
     print(f"screenshots: {name}.svg", flush=True)
@@ -70,7 +69,7 @@ async def _tour(demo: DemoHost) -> None:
         for amount in ("5", "37"):
             await pilot.press("enter", "ctrl+u", *amount, "enter")
             await _until(pilot, lambda: not app.inspection.history.pending(), "an answer")
-        await pilot.press("escape")
+            await pilot.press("escape")
         assert app.main.query_one(ActionPane).history[0].outcome == "ok"
         await pilot.pause(0.3)
         _take(app, "actions")

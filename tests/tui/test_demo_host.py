@@ -86,9 +86,9 @@ def test_a_demo_host_lives_as_long_as_its_block() -> None:
 
 
 def test_a_demo_host_that_does_not_start_says_why() -> None:
-    with DemoHost(command=[sys.executable, "-c", "import sys; sys.exit('no such thing')"]) as demo:
-        with pytest.raises(DemoFailed, match="no such thing"):
-            _ = demo.target
+    failing = [sys.executable, "-c", "import sys; sys.exit('no such thing')"]
+    with DemoHost(command=failing) as demo, pytest.raises(DemoFailed, match="no such thing"):
+        _ = demo.target
     with DemoHost(command=[sys.executable, "-c", ""]) as demo, pytest.raises(DemoFailed, match="said nothing"):
         _ = demo.target
 

@@ -76,7 +76,8 @@ def _apply(document: Any, operation: PatchOp) -> Any:
             return document
         case "copy":
             return _add(document, path, copy.deepcopy(_find(document, _source(operation))))
-        case "move":
+        case _:
+            # Only `move` is left.
             source = _source(operation)
             if path[: len(source)] == source and path != source:
                 raise ValueError("a value can't be moved into itself")

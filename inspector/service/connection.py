@@ -18,6 +18,7 @@ from websockets.protocol import Event, State
 from websockets.server import ServerProtocol
 
 from inspector.actors.calls import Call
+from inspector.actors.notes import note
 from inspector.service.requests import HANDLERS, action_response
 from inspector.service.subscriptions import Subscription
 from inspector.service.wire import SocketWire
@@ -214,7 +215,12 @@ class Connection:
         except Exception as exc:
             # As in a handler; and it is a worker that tells, whom other actors need.
             self._refuse(call.rid, self._bug("answer failed", exc, call))
+        self._hop(call, "reply sent")
         self._room.set()
+
+    def _hop(self, call: Call, message: str) -> None:
+        if self.registry.log.wants(TRACE, self._log.target):
+            note(self._log, TRACE, call.span, message)
 
     def _answer(self, response: Response) -> None:
         try:
@@ -390,6 +396,7 @@ class Connection:
         self._subscriptions.clear()
         for call in self.calls.values():
             call.forget()
+            self._hop(call, "client gone")
         waited = len(self.calls)
         self.calls.clear()
         self._wire.close()

@@ -227,11 +227,25 @@ async def test_trace_records_of_the_hops_appear_only_when_wanted() -> None:
     async with hosted() as host, attached(host) as client:
         await client.ask(LogsSubscribe(id=1, filter="off,inspector.service=trace"), LogsSubscribeResponse)
         await client.call(2, "add")
-        lines = await follow(client, bool)
-        assert messages_of(lines) == ["request decoded"]
+        lines = await follow(client, lambda lines: len(lines) >= 2)
+        assert messages_of(lines) == ["request decoded", "reply sent"]
         assert lines[0]["fields"] == {"message": "request decoded", "type": "ActionRequest", "rid": 2}
         assert lines[0]["span"]["name"] == "inspector"
         assert lines[0]["span"]["protocol"] == "inspector.cbor.v1"
+        # What concerns the action stands in its span, which has the rest.
+        assert lines[1]["fields"] == {"message": "reply sent"}
+        assert (lines[1]["span"]["name"], lines[1]["span"]["rid"]) == ("action", 2)
+
+
+async def test_a_client_that_is_gone_is_a_hop_too() -> None:
+    async with hosted() as host, attached(host) as other:
+        await other.ask(LogsSubscribe(id=1, filter="off,inspector.service=trace"), LogsSubscribeResponse)
+        async with attached(host) as client:
+            await client.send(ActionRequest(id=7, actor="worker/w", name="work"))
+            await until(lambda: host.registry.get("worker/w").running)
+        lines = await follow(other, lambda lines: "client gone" in messages_of(lines))
+        (gone,) = [line for line in lines if line["kind"] == "event" and line["fields"]["message"] == "client gone"]
+        assert (gone["span"]["actor"], gone["span"]["rid"]) == ("worker/w", 7)
 
 
 async def test_resume_after_a_cut_has_no_hole() -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 import trio
 import trio.testing
 
-from inspector.actors.cell import Cell
-from inspector.registry import Registry
 from inspector.tracing import Log
 from protocol.errors import InspectorError
 from protocol.filters import parse_filter
 from protocol.records import Record, decode_record
 
-__all__ = ("cell_of", "events", "raises", "read", "settle", "spans", "until")
+__all__ = ("events", "raises", "read", "settle", "spans")
 
 
 def read(log: Log, filter: str = "trace") -> list[Record]:
@@ -40,11 +38,6 @@ def spans(log: Log, name: str, kind: str = "span_end") -> list[Record]:
     return [record for record in read(log) if record.kind == kind and record.span["name"] == name]
 
 
-def cell_of(registry: Registry, address: str) -> Cell:
-    """Return an actor's place."""
-    return registry.get(address)
-
-
 @contextmanager
 def raises(name: str) -> Iterator[pytest.ExceptionInfo[InspectorError]]:
     """Expect an error of the protocol by its name."""
@@ -56,11 +49,3 @@ def raises(name: str) -> Iterator[pytest.ExceptionInfo[InspectorError]]:
 async def settle() -> None:
     """Wait until every task waits for something."""
     await trio.testing.wait_all_tasks_blocked()
-
-
-async def until(
-    condition: Callable[[], bool], step: Callable[[], Awaitable[object]] = trio.lowlevel.checkpoint
-) -> None:
-    """Go on until something is true; the test's own time limit ends it otherwise."""
-    while not condition():
-        await step()

@@ -1,4 +1,4 @@
-"""The host: started, served and ended as one, wherever it is cut off."""
+"""The host: started, served and ended as one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import orjson
@@ -19,84 +17,16 @@ import trio.abc
 import trio.testing
 
 import inspector
-from inspector import Actor, Host, Registry, action, open_host, serve
+from inspector import Host, Registry, open_host, serve
 from protocol.errors import InspectorError
 from tests.inspector.reading import events, read, settle, spans
+from tests.inspector.served import Steady, health, listens, runtime_files, steady
 
 pytestmark = pytest.mark.trio
 
 
-class Helper(Actor[None]):
-    """It runs, and notes its end."""
-
-    ends: ClassVar[list[str]] = []
-
-    async def run(self) -> None:
-        try:
-            await trio.sleep_forever()
-        finally:
-            self.ends.append("run")
-
-    async def on_stop(self) -> None:
-        self.ends.append("stop")
-
-    @action
-    async def hold(self) -> None:
-        await trio.sleep_forever()
-
-    @action
-    async def quick(self) -> str:
-        await trio.lowlevel.checkpoint()
-        return "done"
-
-
-def helper() -> type[Helper]:
-    return type("Helper", (Helper,), {"ends": [], "__module__": __name__})
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def listens(port: int) -> bool:
-    """Tell whether anything listens on a port of this machine."""
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", port))
-            sock.listen()
-        except OSError:
-            return True
-    return False
-
-
-def runtime_files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-async def health(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
-    assert parts.port is not None
-    stream = await trio.open_tcp_stream(parts.hostname or "", parts.port)
-    async with stream:
-        await stream.send_all(f"GET /health HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
-        answer = b""
-        while data := await stream.receive_some():
-            answer += data
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert b" 200 " in head
-    found = orjson.loads(body)
-    assert isinstance(found, dict)
-    return found
-
-
-# ---- a host that is well ----
-
-
 async def test_a_host_serves_until_it_is_shut_down(runtime_directory: Path) -> None:
-    cls = helper()
+    cls = steady()
     registry = Registry([cls], name="here")
     async with trio.open_nursery() as nursery:
         host: Host = await nursery.start(serve, registry)
@@ -111,7 +41,7 @@ async def test_a_host_serves_until_it_is_shut_down(runtime_directory: Path) -> N
         found = orjson.loads(path.read_bytes())
         assert (found["url"], found["token"], found["name"]) == (host.url, host.token, "here")
         assert found["host_id"] == registry.log.host_id
-        assert await registry.get_or_create(cls).call(Helper.quick) == "done"
+        assert await registry.get_or_create(cls).call(Steady.quick) == "done"
         host.shutdown()
         assert registry.draining
         host.shutdown()
@@ -193,9 +123,6 @@ async def test_an_address_of_version_6() -> None:
         pytest.skip("IPv6 is switched off here")
 
 
-# ---- what is refused ----
-
-
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", ""])
 async def test_what_others_can_reach_is_refused(host: str) -> None:
     registry = Registry([])
@@ -222,7 +149,7 @@ async def test_a_token_of_other_characters_is_refused(token: str) -> None:
 
 @pytest.mark.parametrize("raced", [False, True])
 async def test_a_port_that_is_taken(raced: bool, runtime_directory: Path) -> None:
-    cls = helper()
+    cls = steady()
     async with open_host(Registry([])) as host:
         registry = Registry([cls])
         registry.get_or_create(cls)
@@ -253,7 +180,7 @@ async def test_a_registry_is_served_once() -> None:
     "error", [ValueError("as it is"), ExceptionGroup("so", [ValueError("too")]), KeyboardInterrupt(), SystemExit(3)]
 )
 async def test_what_the_block_raises_is_raised_as_it_is(error: BaseException, runtime_directory: Path) -> None:
-    cls = helper()
+    cls = steady()
     registry = Registry([cls])
 
     async def live() -> None:
@@ -272,7 +199,7 @@ async def test_what_the_block_raises_is_raised_as_it_is(error: BaseException, ru
 
 
 async def test_a_block_that_is_cancelled(runtime_directory: Path) -> None:
-    cls = helper()
+    cls = steady()
     registry = Registry([cls])
     with trio.CancelScope() as scope:
         async with open_host(registry) as host:
@@ -287,108 +214,10 @@ async def test_a_block_that_is_cancelled(runtime_directory: Path) -> None:
     assert not listens(urlsplit(host.url).port or 0)
 
 
-# ---- cut off, and raced, at each await ----
-
-
-class AtStep(trio.abc.Instrument):
-    """Does something before the n-th step of any task."""
-
-    def __init__(self, step: int, act: Callable[[], object]) -> None:
-        self.left = step
-        self._act = act
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        if self.left == 0:
-            self._act()
-        self.left -= 1
-
-
-class Scenario:
-    """A whole life of a host: it starts, an action hangs, one runs, it drains."""
-
-    def __init__(self) -> None:
-        self.cls = helper()
-        self.registry = Registry([self.cls])
-        self.registry.get_or_create(self.cls)
-        self.port = free_port()
-        self.shutdown = trio.Event()
-        self.outcomes: list[str] = []
-        self.scope = trio.CancelScope()
-        self.host: Host | None = None
-
-    async def run(self) -> None:
-        async with trio.open_nursery() as callers:
-            with self.scope:
-                async with trio.open_nursery() as nursery:
-                    try:
-                        self.host = await nursery.start(
-                            partial(serve, self.registry, port=self.port, shutdown=self.shutdown, drain_timeout=0.01)
-                        )
-                        callers.start_soon(self._call, "hold")
-                        callers.start_soon(self._call, "quick")
-                        await trio.lowlevel.checkpoint()
-                    finally:
-                        self.shutdown.set()
-            assert self.registry.state == "stopped"
-
-    async def _call(self, name: str) -> None:
-        try:
-            self.outcomes.append(await self.registry.get_or_create(self.cls, name).call(name))
-        except InspectorError as exc:
-            self.outcomes.append(exc.name)
-
-    def check(self, folder: Path) -> None:
-        """Nothing of it is left, and everybody has an answer."""
-        assert self.registry.state == "stopped"
-        assert runtime_files(folder) == []
-        assert not listens(self.port)
-        assert {cell.status for cell in self.registry.page("", "", 9)[0]} == {"stopped"}
-        started = {span.span_id for span in spans(self.registry.log, "actor", "span_start")}
-        assert started == {span.span_id for span in spans(self.registry.log, "actor")}
-        began = {span.span_id for span in spans(self.registry.log, "action", "span_start")}
-        assert began == {span.span_id for span in spans(self.registry.log, "action")}
-        assert len(events(self.registry.log, "inspector stopped")) == 1
-        assert set(self.outcomes) <= {"done", "actor.stopped", "registry.shut_down"}
-        runs = len(spans(self.registry.log, "run", "span_start"))
-        assert self.cls.ends.count("run") == runs
-
-
-def living() -> int:
-    return trio.lowlevel.current_statistics().tasks_living
-
-
-@pytest.mark.parametrize("what", ["cancel", "shutdown"])
-async def test_a_host_that_is_cut_off_at_any_step_leaves_nothing(
-    what: str, runtime_directory: Path, autojump_clock: trio.testing.MockClock
-) -> None:
-    reached = set()
-    for step in range(10_000):
-        scenario = Scenario()
-        before = living()
-
-        def act(scenario: Scenario = scenario) -> None:
-            reached.add(scenario.registry.state)
-            (scenario.scope.cancel if what == "cancel" else scenario.shutdown.set)()
-
-        instrument = AtStep(step, act)
-        trio.lowlevel.add_instrument(instrument)
-        try:
-            await scenario.run()
-        finally:
-            trio.lowlevel.remove_instrument(instrument)
-        await settle()
-        scenario.check(runtime_directory)
-        assert living() == before
-        if instrument.left >= 0:
-            break
-    assert step > 15
-    assert reached == {"idle", "starting", "serving", "draining", "stopped"}
-
-
 async def test_a_shutdown_before_the_start_and_one_of_an_idle_registry() -> None:
     shutdown = trio.Event()
     shutdown.set()
-    cls = helper()
+    cls = steady()
     registry = Registry([cls])
     async with trio.open_nursery() as nursery:
         host: Host = await nursery.start(partial(serve, registry, shutdown=shutdown))
@@ -403,13 +232,13 @@ async def test_a_shutdown_before_the_start_and_one_of_an_idle_registry() -> None
 
 
 async def test_a_drain_takes_its_time_and_no_more(autojump_clock: trio.testing.MockClock) -> None:
-    cls = helper()
+    cls = steady()
     registry = Registry([cls])
     outcomes: list[str] = []
 
     async def call() -> None:
         try:
-            await registry.get_or_create(cls).call(Helper.hold)
+            await registry.get_or_create(cls).call(Steady.hold)
         except InspectorError as exc:
             outcomes.append(exc.name)
 
@@ -425,7 +254,7 @@ async def test_a_drain_takes_its_time_and_no_more(autojump_clock: trio.testing.M
 
 
 async def test_a_health_check_tells_that_it_drains() -> None:
-    cls = helper()
+    cls = steady()
     registry = Registry([cls])
     async with trio.open_nursery() as nursery:
         host: Host = await nursery.start(serve, registry)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-import msgspec
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -23,7 +22,7 @@ from tui.feed import LogFeed, LogSink
 from tui.inspection import Inspection, StateWatch
 from tui.link import Connected, LinkEvent, Lost
 from tui.log_source import LogSource
-from tui.logs.text import cut, neutralise
+from tui.logs.text import neutralise
 from tui.model.history import Fired
 from tui.widgets.action_pane import ActionPane
 from tui.widgets.actor_list import ActorList
@@ -33,9 +32,9 @@ from tui.widgets.log_pane import LogPane
 from tui.widgets.log_view import LogView
 from tui.widgets.prompt import Prompt
 from tui.widgets.state_pane import StatePane
-from tui.widgets.status_line import StatusLine
+from tui.widgets.status_line import StatusLine, describe_lost
 from tui.widgets.tab_line import TabLine
-from tui.widgets.wanted import TraceWanted
+from tui.widgets.wanted import TraceWanted, trace_of
 
 __all__ = (
     "TABS",
@@ -186,10 +185,7 @@ class MainScreen(Screen[None]):
         )
         self.set_class(isinstance(event, Lost), "-lost")
         if isinstance(event, Lost):
-            left = max(0.0, event.retry_in - (now - self._lost_at))
-            again = f"try {event.attempt} in {left:.0f} s" if left >= 0.5 else f"try {event.attempt} now"
-            what = "refused" if event.refused else "not connected"
-            text = f"{what}: {neutralise(cut(event.reason, 300))} — reconnecting, {again} (r: at once)"
+            text = describe_lost(event, event.retry_in - (now - self._lost_at))
             self.query_one("#banner", Static).update(Content(text))
         self.actors.update(now)
         self._heading()
@@ -382,11 +378,8 @@ class MainScreen(Screen[None]):
         line = None if view.cursor is None else view.line(view.cursor)
         if self.tab != "Logs" or line is None:
             return
-        try:
-            trace_id = msgspec.json.decode(line, type=dict[str, Any]).get("trace_id")
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return
-        if isinstance(trace_id, str):
+        trace_id = trace_of(line)
+        if trace_id is not None:
             self.post_message(TraceWanted(trace_id))
 
     def action_retry(self) -> None:

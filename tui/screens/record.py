@@ -22,7 +22,7 @@ from tui.model.values import Path, to_json, write_path
 from tui.widgets.key_line import KeyLine
 from tui.widgets.lines import Cells, Lines
 from tui.widgets.value_view import ValueView
-from tui.widgets.wanted import CopyWanted, TraceWanted
+from tui.widgets.wanted import CopyWanted, TraceWanted, trace_of
 
 __all__ = ("RecordScreen", "SpanList", "TextScreen")
 
@@ -174,8 +174,8 @@ class RecordScreen(Screen[None]):
 
     def action_trace(self) -> None:
         """Show everything of the trace that the record belongs to."""
-        trace_id = self._record.get("trace_id") if isinstance(self._record, dict) else None
-        if isinstance(trace_id, str):
+        trace_id = trace_of(self._line)
+        if trace_id is not None:
             self.post_message(TraceWanted(trace_id))
 
 

@@ -6,11 +6,11 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
-from tui.link import Connected, LinkEvent
+from tui.link import Connected, LinkEvent, Lost
 from tui.logs.text import cut, neutralise
 from tui.widgets.lines import fit
 
-__all__ = ("StatusLine", "write_lag")
+__all__ = ("StatusLine", "describe_lost", "write_lag")
 
 
 def write_lag(seconds: float | None) -> str:
@@ -20,6 +20,13 @@ def write_lag(seconds: float | None) -> str:
     if seconds < 9.9995:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+
+
+def describe_lost(event: Lost, left: float) -> str:
+    """Say why there is no connection, and that it is tried again in `left` seconds; safe for a screen."""
+    again = f"try {event.attempt} in {left:.0f} s" if left >= 0.5 else f"try {event.attempt} now"
+    what = "refused" if event.refused else "not connected"
+    return f"{what}: {neutralise(cut(event.reason, 300))} — reconnecting, {again} (r: at once)"
 
 
 class StatusLine(Static):
@@ -60,7 +67,7 @@ class StatusLine(Static):
         else:
             name = ""
             word, style = ("connecting", "bold $text-warning") if event is None else ("lost", "bold $text-error")
-        left = f" {name} {neutralise(place)}  ".replace("  ", " ") if not name else f" {name} {neutralise(place)}  "
+        left = f" {name} {neutralise(place)}  " if name else f" {neutralise(place)}  "
         live = isinstance(event, Connected)
         numbers = f"{rate:,.0f} rec/s  lag {write_lag(lag if live else None)}  dropped "
         lost = f"{dropped:,} "

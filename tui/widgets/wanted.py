@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 from textual.message import Message
 
-__all__ = ("CopyWanted", "TraceWanted")
+__all__ = ("CopyWanted", "TraceWanted", "trace_of")
 
 
 @dataclass
@@ -21,3 +22,15 @@ class CopyWanted(Message):
     """Somebody wants a text on the clipboard."""
 
     text: str
+
+
+class _Traced(msgspec.Struct):
+    trace_id: str
+
+
+def trace_of(line: bytes) -> str | None:
+    """Give the trace that a record belongs to; None for one that belongs to none, or is no record."""
+    try:
+        return msgspec.json.decode(line, type=_Traced).trace_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

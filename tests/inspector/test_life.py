@@ -207,3 +207,23 @@ async def test_a_start_hook_may_hand_work_to_a_task_that_calls_back() -> None:
 
     async with living(being(start=start)):
         assert found[0][0] == "start"
+
+
+async def test_what_a_start_hook_left_behind_is_no_part_of_it() -> None:
+    found: list[Any] = []
+
+    async with trio.open_nursery() as outside:
+        started = trio.Event()
+
+        async def start(self: Being) -> None:
+            async def later() -> None:
+                await started.wait()
+                found.append(await self.registry.call(self.address, "lines"))
+
+            # It inherits the hook's context, and goes on when the hook has long returned.
+            outside.start_soon(later)
+
+        async with living(being(start=start)):
+            started.set()
+            await settle()
+            assert found == [["start", "run"]]

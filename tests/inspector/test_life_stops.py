@@ -166,6 +166,8 @@ async def test_a_start_that_cant_be_interrupted_does_not_bring_a_stopped_actor_b
 
     cls = being(start=start)
     async with living(cls) as (registry, cell), trio.open_nursery() as nursery:
+        statuses: set[str] = set()
+        registry.watchers[lambda: statuses.add(cell.status)] = set()
         nursery.start_soon(registry.stop, "being")
         await settle()
         await trio.sleep(1)
@@ -173,6 +175,7 @@ async def test_a_start_that_cant_be_interrupted_does_not_bring_a_stopped_actor_b
             await registry.call("being", "lines")
         await trio.sleep(2)
         assert (cell.status, len(registry)) == ("stopped", 0)
+        assert statuses == {"stopping", "stopped"}
 
 
 async def test_a_crash_while_somebody_waits_for_the_last_turn_is_no_restart(

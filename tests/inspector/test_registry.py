@@ -12,7 +12,7 @@ from inspector.registry import Registry
 from inspector.tracing import Log
 from protocol.errors import AddressError
 from protocol.messages import ActorInfo
-from tests.inspector.reading import raises, settle
+from tests.inspector.reading import raises, settle, spans
 from tests.inspector.shelves import Outcomes, Shelf, Worker, worker
 
 pytestmark = pytest.mark.trio
@@ -213,6 +213,7 @@ async def test_stopping_an_actor_before_it_runs() -> None:
             registry.lifecycle.apply("ready")
             await settle()
             assert outcomes.of == {"async": "actor.stopped", "queued": "actor.stopped"}
+            assert spans(registry.log, "action", "span_start") == []
         registry.end()
     assert (len(registry), cls.ends) == (0, [])
 

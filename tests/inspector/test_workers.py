@@ -116,6 +116,12 @@ class Odd(Actor[None]):
         await gate.wait()
         return tint.get()
 
+    @action
+    async def paint_and_call(self) -> None:
+        """Have a worker made from a coloured context."""
+        tint.set("red")
+        await self.registry.call(self.address, "pause")
+
     @action(concurrent=True)
     async def pause(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -266,8 +272,9 @@ async def test_a_suspended_actions_context_can_be_seen_from_outside() -> None:
             call = task.context.get(current_call)
             assert isinstance(call, Call)
             gate.set()
+        await registry.call("odd", "paint_and_call")
         await settle()
-        # A parked worker is in nobody's span, and keeps nothing of the action that it was made for.
+        # A parked worker is in nobody's span, and keeps nothing of the actions that it was made in and for.
         assert coloured() == []
         assert all(task.context.get(current_span) is not span for task in tasks())
 
@@ -301,6 +308,18 @@ async def test_at_most_so_many_workers_park() -> None:
         for _ in range(3):
             await registry.call("odd", "pause")
         assert len(tasks()) == before + 16
+
+    await with_odd(body)
+
+
+async def test_a_deadline_is_over_with_its_action(autojump_clock: trio.testing.MockClock) -> None:
+    async def body(registry: Registry, actor: Odd) -> None:
+        before = len(tasks())
+        await registry.call("odd", "pause")
+        await trio.sleep(100)
+        # The worker that had it is still parked, and no later action ends by it.
+        assert len(tasks()) == before + 1
+        assert await registry.call("odd", "own_scope") == "moved on"
 
     await with_odd(body)
 

@@ -135,7 +135,8 @@ def test_keys_are_clicked_and_those_without_room_are_left_out() -> None:
 def test_the_status_line_before_and_after() -> None:
     async def test(line: StatusLine, app: Alone, pilot: Pilot[None]) -> None:
         line.show(None, place="h:1", round_trip=None, rate=1234.5, lag=None, dropped=0)
-        assert line.said == " h:1  connecting             1,234 rec/s  lag –  dropped 0 "
+        assert line.said.split() == ["h:1", "connecting", "1,234", "rec/s", "lag", "–", "dropped", "0"]
+        assert len(line.said) == 60
         line.show(
             Lost("", 1, 1.0), place="a-very-long-name.example.org:7351", round_trip=1.0, rate=0, lag=9.0, dropped=99_999
         )

@@ -20,7 +20,8 @@ import cbor2
 import msgspec
 
 from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT, Frame, to_client, to_host
-from protocol.errors import BadMessage, InspectorError
+from protocol.dialects.plain import BYTES, in_rfc3339, to_plain, unserializable
+from protocol.errors import BadMessage
 from protocol.messages import Message, Request
 
 __all__ = ("CBOR", "CborDialect", "dump_value", "load_value")
@@ -36,12 +37,9 @@ _TAIL: Final = b"\x50" + _SENTINEL
 _SIMPLE: Final = re.compile(rb"[\xe0-\xf3\xf7\xf8]")
 
 _DECODED_TAGS: Final = (4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799)
-_BYTES: Final = (bytes, bytearray)
-_KEPT: Final = (*_BYTES, datetime.datetime)
 # A time whose offset has seconds, as zones had before 1900. RFC 3339 has no word for it, and cbor2 writes some so that
 # nobody can read them; such a time is written in UTC.
 _ODD_OFFSET: Final = re.compile(rb"\xc0(?:w|x.)[0-9T:.-]{19,26}(?:Z|[+-]\d\d:\d\d):", re.DOTALL)
-_CONTAINERS: Final = frozenset((dict, list, tuple))
 
 
 def _refuse_tag(*_: object) -> NoReturn:
@@ -86,11 +84,7 @@ def dump_value(value: Any, max_depth: int = MAX_DEPTH_TO_CLIENT) -> bytes:
     """
     # A value is the actor's own: its code (a zone's offset) may raise anything, which is the value's fault.
     try:
-        plain = msgspec.to_builtins(value, builtin_types=_KEPT)
-        # Most messages hold no container; they are seen through without a loop.
-        flat = type(plain) is dict and _CONTAINERS.isdisjoint(map(type, plain.values()))
-        if not flat and not _fits((plain,), max_depth):
-            raise RecursionError(f"more than {max_depth} containers inside one another")
+        plain = to_plain(value, max_depth)
         frame = cbor2.dumps(plain)
         if 0xC0 in frame and _ODD_OFFSET.search(frame) is not None:
             frame = cbor2.dumps(plain, encoders={datetime.datetime: _encode_time})
@@ -99,25 +93,15 @@ def dump_value(value: Any, max_depth: int = MAX_DEPTH_TO_CLIENT) -> bytes:
         # A time without a zone has no tag; as text, below, it keeps all that it says.
         pass
     except Exception as exc:
-        raise _unserializable(exc) from exc
+        raise unserializable(exc) from exc
     try:
-        return cbor2.dumps(msgspec.to_builtins(value, builtin_types=_BYTES))
+        return cbor2.dumps(msgspec.to_builtins(value, builtin_types=BYTES))
     except Exception as exc:
-        raise _unserializable(exc) from exc
+        raise unserializable(exc) from exc
 
 
 def _encode_time(encoder: cbor2.CBOREncoder, value: datetime.datetime) -> None:
-    offset = value.utcoffset()
-    if offset is not None and offset % datetime.timedelta(minutes=1):
-        value = value.astimezone(datetime.UTC)
-    encoder.encode_semantic(0, value.isoformat())
-
-
-def _fits(container: Any, below: int) -> bool:
-    for item in container.values() if type(container) is dict else container:
-        if type(item) in _CONTAINERS and not (below and _fits(item, below - 1)):
-            return False
-    return True
+    encoder.encode_semantic(0, in_rfc3339(value).isoformat())
 
 
 def load_value(data: bytes, *, trusted: bool = False) -> Any:
@@ -171,19 +155,3 @@ def _reason(exc: BaseException) -> str:
     while exc.__cause__ is not None:
         exc = exc.__cause__
     return str(exc)[:200] or type(exc).__name__
-
-
-def _unserializable(exc: Exception) -> InspectorError:
-    kind = _type_at_fault(exc)
-    return InspectorError(
-        "actor.unserializable",
-        f"a value has no form on the wire: {str(exc)[:200]}",
-        None if kind is None else {"type": kind},
-    )
-
-
-def _type_at_fault(exc: Exception) -> str | None:
-    if isinstance(exc, UnicodeEncodeError):
-        return "str"
-    match = re.search(r"(?:objects of type |cannot encode type <class ')([\w.<>]+)", str(exc))
-    return match[1] if match else None

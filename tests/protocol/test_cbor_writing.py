@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
-import enum
 import math
 import subprocess
 import sys
@@ -17,65 +15,29 @@ import cbor2
 import msgspec
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from protocol.dialects import CBOR
 from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT
 from protocol.dialects.cbor import dump_value, load_value
 from protocol.errors import InspectorError
 from protocol.messages import ActionRequest, ActionResponse
+from tests.protocol.values import (
+    ANYTHING,
+    CYCLE,
+    NAIVE,
+    NOW,
+    VALUES,
+    BadZone,
+    Colour,
+    Item,
+    Opaque,
+    Point,
+    Stubborn,
+    nested,
+    returned,
+)
 
 ROOT = Path(__file__).parents[2]
-
-
-def nested(depth: int) -> list[Any]:
-    value: list[Any] = []
-    for _ in range(depth - 1):
-        value = [value]
-    return value
-
-
-def returned(output: object) -> ActionResponse:
-    return ActionResponse(rid=1, output=output, trace_id="", span_id="", duration_ns=0)
-
-
-class Colour(enum.Enum):
-    RED = "red"
-
-
-class Opaque(enum.Enum):
-    THING = object()
-
-
-@dataclasses.dataclass
-class Point:
-    x: int
-    y: float
-
-
-class Item(msgspec.Struct):
-    name: str
-    price: int | None = None
-
-
-class BadZone(datetime.tzinfo):
-    def utcoffset(self, when: datetime.datetime | None) -> datetime.timedelta:
-        raise LookupError("no such zone")
-
-    def tzname(self, when: datetime.datetime | None) -> str:
-        return "nowhere"
-
-    def dst(self, when: datetime.datetime | None) -> None:
-        return None
-
-
-class Stubborn:
-    def __repr__(self) -> str:
-        raise RuntimeError("no words")
-
-
-NAIVE = datetime.datetime(2026, 11, 23, 20, 27, 33, 139606)
-NOW = NAIVE.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=2, minutes=30)))
 
 
 @pytest.mark.parametrize(
@@ -122,10 +84,6 @@ def test_an_offset_with_seconds_is_written_in_utc(offset: float) -> None:
 def test_bytes_that_look_like_such_a_time_stay_as_they_are() -> None:
     looks = b"\xc0x\x1f2026-11-23T20:27:33+00:00:01"
     assert load_value(dump_value([looks, NOW])) == [looks, NOW]
-
-
-CYCLE: list[Any] = [1]
-CYCLE.append({"again": CYCLE})
 
 
 @pytest.mark.parametrize(
@@ -200,48 +158,6 @@ except InspectorError as exc:
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "actor.unserializable\n", "")
-
-
-# Offsets of their own, not zones: Python holds a time that a zone has twice for equal to none of another zone.
-OFFSETS = st.timedeltas(datetime.timedelta(hours=-23, minutes=-59), datetime.timedelta(hours=23, minutes=59))
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False)
-    | st.text(st.characters(exclude_categories=["Cs"]))
-    | st.binary()
-    | st.datetimes(timezones=st.builds(datetime.timezone, OFFSETS))
-)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: (
-        st.lists(inner, max_size=5)
-        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])) | st.binary(), inner, max_size=5)
-    ),
-    max_leaves=20,
-)
-ANYTHING = st.recursive(
-    SCALARS
-    | st.text()
-    | st.floats()
-    | st.datetimes()
-    | st.dates()
-    | st.complex_numbers()
-    | st.fractions()
-    | st.decimals()
-    | st.uuids()
-    | st.just(object())
-    | st.functions(),
-    lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.tuples(inner, inner)
-        | st.frozensets(st.integers() | st.text(), max_size=3)
-        | st.dictionaries(st.integers() | st.text() | st.booleans() | st.floats() | st.uuids(), inner, max_size=4)
-        | st.builds(Point, inner, inner)
-    ),
-    max_leaves=15,
-)
 
 
 @given(VALUES)

@@ -7,7 +7,6 @@ bound at which this connection's reader stops reading.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +18,8 @@ from websockets.server import ServerProtocol
 
 from inspector.actors.calls import Call
 from inspector.actors.notes import note
+from inspector.service.pusher import Pusher
 from inspector.service.requests import HANDLERS, action_response
-from inspector.service.subscriptions import Subscription
 from inspector.service.wire import SocketWire
 from inspector.tracing import ERROR, TRACE
 from protocol.dialects import Dialect, Frame
@@ -31,7 +30,7 @@ from protocol.server import ServerSession
 if TYPE_CHECKING:
     from inspector.registry import Registry
 
-__all__ = ("HIGH_WATER", "MAX_FRAME", "MAX_IN_FLIGHT", "PINGS", "PING_INTERVAL", "PUSH_INTERVAL", "Connection")
+__all__ = ("HIGH_WATER", "MAX_FRAME", "MAX_IN_FLIGHT", "PINGS", "PING_INTERVAL", "Connection")
 
 MAX_FRAME: Final = 2**20
 """Bytes of a frame either way: the default bound of websockets' own clients."""
@@ -39,16 +38,12 @@ MAX_IN_FLIGHT: Final = 1024
 """Requests of one connection that may wait for an answer; then its reader stops reading."""
 HIGH_WATER: Final = 2 * 2**20
 """Bytes that may wait for the peer to read them; then nothing is pushed and its reader stops reading."""
-PUSH_INTERVAL: Final = 0.05
-"""Seconds between two rounds of pushes, so that what comes fast is sent together."""
 PING_INTERVAL: Final = 10.0
 """Seconds of silence after which the peer is pinged, and after each ping until the next."""
 PINGS: Final = 2
 """Pings without any sign of life after which, one more interval later, the connection is cut."""
 _FRAMES_A_TURN: Final = 32
 _BYTES_A_TURN: Final = 256 * 1024
-_LONG_PUSH: Final = 64 * 1024
-_SLICES: Final = 10
 
 
 class Connection:
@@ -89,13 +84,10 @@ class Connection:
         self._corked_bytes = 0
         self._flush_due = False
         self._room = trio.Event()
-        self._subscriptions: dict[int, Subscription] = {}
-        self._drained = trio.Event()
-        self._something = trio.Event()
-        self._pushing = False
         self._heard = True
         self._listening = True
-        self._token = trio.lowlevel.current_trio_token()
+        self.pusher = Pusher(self._session, nursery, self._takes_more, self._transmit, self._bug)
+        """What it pushes."""
 
     # ---- reading ----
 
@@ -226,8 +218,8 @@ class Connection:
         try:
             frame = self._session.answer(response)
         except InspectorError as exc:
-            if response.rid in self._subscriptions:
-                self._drop(response.rid)
+            if response.rid in self.pusher:
+                self.pusher.close(response.rid)
             self._refuse(response.rid, exc)
         else:
             self._transmit(frame)
@@ -263,100 +255,10 @@ class Connection:
     def drained(self) -> None:
         """Go on: the wire has written all that it kept, or was closed."""
         self._room.set()
-        self._drained.set()
-        self.wake()
+        self.pusher.go_on()
 
-    # ---- pushing ----
-
-    def open(self, sub: int, subscription: Subscription) -> None:
-        """Take a subscription in; its pushes begin behind the response to its request."""
-        self._session.open_subscription(sub)
-        self._subscriptions[sub] = subscription
-        # Also to learn how often this one wants to be asked.
-        self._something.set()
-        if not self._pushing:
-            self._pushing = True
-            self._nursery.start_soon(self._push)
-
-    def close_subscription(self, sub: int) -> None:
-        """End a subscription.
-
-        Raises:
-            InspectorError: ``inspector.unknown_subscription``.
-        """
-        self._session.close_subscription(sub)
-        self._subscriptions.pop(sub).close(cut=False)
-
-    def wake(self) -> None:
-        """Look for something to push, soon. Any thread may call this."""
-        try:
-            here = trio.lowlevel.current_trio_token() is self._token
-        except RuntimeError:
-            here = False
-        if here:
-            self._something.set()
-        else:
-            # A record of another thread: the loop may be over by now, and nobody left to tell.
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(self._something_new, idempotent=True)
-
-    def _something_new(self) -> None:
-        self._something.set()
-
-    async def _push(self) -> None:
-        while True:
-            polls = [item.poll for item in self._subscriptions.values() if item.poll is not None]
-            with trio.move_on_after(min(polls, default=float("inf"))):
-                await self._something.wait()
-            self._something = trio.Event()
-            for sub, subscription in list(self._subscriptions.items()):
-                # A long backlog goes out without a pause, but does not keep the others waiting.
-                while self._push_one(sub, subscription) > _LONG_PUSH:
-                    await trio.lowlevel.checkpoint()
-            await self._rest()
-
-    async def _rest(self) -> None:
-        """Let records come together before the next round, but never so many that the ring turns over meanwhile."""
-        for _ in range(_SLICES):
-            if self._wire.waiting > HIGH_WATER:
-                self._drained = trio.Event()
-                await self._drained.wait()
-                return
-            await trio.sleep(PUSH_INTERVAL / _SLICES)
-            if any(item.plenty for item in self._subscriptions.values()):
-                return
-
-    def _push_one(self, sub: int, subscription: Subscription) -> int:
-        """Send the next that a subscription has; return its size, 0 for nothing."""
-        # Above the mark a reader is too slow: what it misses is counted where it is kept, and told later.
-        if self._wire.waiting > HIGH_WATER or self._protocol.state is not State.OPEN:
-            return 0
-        if self._subscriptions.get(sub) is not subscription:
-            return 0
-        try:
-            push = subscription.collect()
-            if push is None:
-                return 0
-            frame = self._session.push(push)
-        except InspectorError as exc:
-            self._end_subscription(sub, exc)
-            return 0
-        except Exception as exc:
-            # As in a handler.
-            self._end_subscription(sub, self._bug("push failed", exc, subscription))
-            return 0
-        self._transmit(frame)
-        # There may be more; it is asked again until there is none.
-        self._something.set()
-        return len(frame)
-
-    def _end_subscription(self, sub: int, error: InspectorError) -> None:
-        self._drop(sub)
-        self._transmit(self._session.error(sub, error))
-
-    def _drop(self, sub: int) -> None:
-        self._session.close_subscription(sub)
-        self._subscriptions.pop(sub).close(cut=False)
+    def _takes_more(self) -> bool:
+        return self._wire.waiting <= HIGH_WATER and self._protocol.state is State.OPEN
 
     # ---- ending ----
 
@@ -381,9 +283,7 @@ class Connection:
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake, behind all that there is to tell."""
         if self._protocol.state is State.OPEN:
-            for sub, subscription in list(self._subscriptions.items()):
-                while self._push_one(sub, subscription):
-                    pass
+            self.pusher.push_all()
             self._protocol.send_close(code, reason)
             self.flush()
         self._over = True
@@ -391,9 +291,7 @@ class Connection:
 
     def end(self) -> None:
         """Let go of everything: subscriptions end, actions go on with nobody to tell."""
-        for subscription in self._subscriptions.values():
-            subscription.close(cut=True)
-        self._subscriptions.clear()
+        self.pusher.end()
         for call in self.calls.values():
             call.forget()
             self._hop(call, "client gone")

@@ -76,7 +76,7 @@ def _actors(connection: Connection, request: ActorsRequest) -> Response:
     if more:
         response.cursor = rows[-1].actor
     if request.subscribe is True:
-        connection.open(request.id, ActorsSubscription(request.id, registry, prefix, connection.wake))
+        connection.pusher.open(request.id, ActorsSubscription(request.id, registry, prefix, connection.pusher.wake))
     return response
 
 
@@ -88,13 +88,13 @@ def _state(connection: Connection, request: StateRequest) -> Response:
     if cell.watch is None:
         cell.watch = StateWatch(cell)
     if request.subscribe is True:
-        subscription = StateSubscription(request.id, cell, cell.watch, connection.wake)
+        subscription = StateSubscription(request.id, cell, cell.watch, connection.pusher.wake)
         try:
             snapshot = subscription.first()
         except InspectorError:
             subscription.close(cut=False)
             raise
-        connection.open(request.id, subscription)
+        connection.pusher.open(request.id, subscription)
     else:
         snapshot = cell.watch.look()
     response.state = snapshot.value
@@ -159,10 +159,9 @@ def _logs(connection: Connection, request: LogsSubscribe) -> Response:
         actor=actor,
         after_seq=None if request.after_seq is UNSET else request.after_seq,
         backlog=None if request.backlog is UNSET else request.backlog,
-        wake=connection.wake,
+        wake=connection.pusher.wake,
     )
-    connection.open(request.id, LogSubscription(request.id, reader))
-    connection.wake()
+    connection.pusher.open(request.id, LogSubscription(request.id, reader))
     return LogsSubscribeResponse(rid=request.id, next_seq=reader.next_seq, missed=reader.missed)
 
 
@@ -173,7 +172,7 @@ def _spans(connection: Connection, request: SpansRequest) -> Response:
 
 
 def _unsubscribe(connection: Connection, request: Unsubscribe) -> Response:
-    connection.close_subscription(request.sub)
+    connection.pusher.close(request.sub)
     return UnsubscribeResponse(rid=request.id)
 
 

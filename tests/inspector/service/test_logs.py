@@ -203,7 +203,7 @@ async def test_a_reader_too_slow_is_told_what_it_missed(monkeypatch: pytest.Monk
 
 
 async def test_delivering_the_log_writes_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspector.service.connection.PUSH_INTERVAL", 0.01)
+    monkeypatch.setattr("inspector.service.pusher.PUSH_INTERVAL", 0.01)
     async with hosted() as host, attached(host) as client, trio.open_nursery() as nursery:
         await client.ask(LogsSubscribe(id=1, filter="trace", after_seq=0), LogsSubscribeResponse)
         batches: list[LogBatch] = []

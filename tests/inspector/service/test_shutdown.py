@@ -191,4 +191,4 @@ async def test_nobody_is_left_to_wake_when_the_run_is_over() -> None:
 
     await trio.to_thread.run_sync(lambda: trio.run(run))
     (connection,) = left
-    connection.wake()
+    connection.pusher.wake()

@@ -183,7 +183,7 @@ async def test_requests_of_a_peer_that_never_reads_are_bounded_and_it_is_cut(mon
 
 
 async def test_pushes_to_a_peer_that_never_reads_are_bounded_and_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspector.service.connection.PUSH_INTERVAL", 0.001)
+    monkeypatch.setattr("inspector.service.pusher.PUSH_INTERVAL", 0.001)
     async with hosted() as host, raw(host, receive_buffer=4096) as peer, attached(host) as other:
         await peer.open()
         await peer.send(peer.request(LogsSubscribe(id=1, filter="trace")))
@@ -226,7 +226,7 @@ async def test_pongs_to_a_peer_that_never_reads_are_bounded(monkeypatch: pytest.
 
 async def test_a_slow_reader_gets_the_newest_state_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inspector.service.connection.HIGH_WATER", 1024)
-    monkeypatch.setattr("inspector.service.connection.PUSH_INTERVAL", 0.001)
+    monkeypatch.setattr("inspector.service.pusher.PUSH_INTERVAL", 0.001)
     async with hosted() as host, raw(host, receive_buffer=4096) as peer, attached(host) as other:
         await peer.open()
         await peer.send(peer.request(StateRequest(id=1, actor="box/a", subscribe=True)))

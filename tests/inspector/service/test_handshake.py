@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import json
 
+import cbor2
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Opcode
 
 from inspector import Host, Registry
 from protocol.messages import ActionRequest, ActionResponse, ActorsRequest, ActorsResponse, Error
-from tests.inspector.service.support import (
-    TOKEN,
-    Box,
-    Worker,
-    attached,
-    connection_tasks,
-    hosted,
-    http,
-    raw,
-    service_tasks,
-    until,
-)
+from tests.inspector.service.peer import http, raw
+from tests.inspector.service.support import TOKEN, Box, Worker, attached, connection_tasks, hosted, service_tasks, until
 
 __all__ = ()
 
@@ -182,7 +173,8 @@ async def test_token_in_the_subprotocol_is_neither_echoed_nor_logged() -> None:
             response = client.websocket.response
             assert response is not None
             assert TOKEN not in str(response.headers)
-            assert (await client.refused(ActorsRequest(id=1, cursor=TOKEN, limit=1, prefix=1))).code == "bad_message"  # type: ignore[arg-type]
+            await client.websocket.send(cbor2.dumps({"type": "ActorsRequest", "id": 1, "prefix": 1, TOKEN: TOKEN}))
+            assert (await client.answer(1, Error)).code == "bad_message"
         async with raw(host) as peer:
             await peer.send(f"GET /{TOKEN} HTTP/1.1\r\n{HOST}{AUTHORIZED}{TOKEN}\r\n\r\n".encode())
             while await peer.stream.receive_some():

@@ -25,6 +25,7 @@ from protocol.messages import (
     Unsubscribe,
     UnsubscribeResponse,
 )
+from tests.inspector.service.peer import raw
 from tests.inspector.service.support import (
     Box,
     Client,
@@ -33,7 +34,6 @@ from tests.inspector.service.support import (
     connections_of,
     hosted,
     lines_of,
-    raw,
     service_tasks,
     until,
 )

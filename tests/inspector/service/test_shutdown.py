@@ -13,6 +13,7 @@ from websockets.frames import Opcode
 from inspector import Host, Registry, serve
 from inspector.service.connection import Connection
 from protocol.messages import ActionRequest, ActionResponse, LogBatch, LogsSubscribe, LogsSubscribeResponse
+from tests.inspector.service.peer import raw
 from tests.inspector.service.support import (
     TOKEN,
     Box,
@@ -21,7 +22,6 @@ from tests.inspector.service.support import (
     connections_of,
     hosted,
     lines_of,
-    raw,
     service_tasks,
     until,
 )

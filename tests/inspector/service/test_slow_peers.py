@@ -23,14 +23,13 @@ from protocol.messages import (
     StateResponse,
     StateUpdated,
 )
+from tests.inspector.service.peer import Raw, raw
 from tests.inspector.service.support import (
-    Raw,
     Worker,
     attached,
     connection_tasks,
     connections_of,
     hosted,
-    raw,
     service_tasks,
     until,
 )

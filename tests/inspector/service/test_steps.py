@@ -12,7 +12,8 @@ import trio
 from websockets.frames import Opcode
 
 from protocol.messages import ActionRequest, ActionResponse, ActorsRequest, ActorsResponse
-from tests.inspector.service.support import attached, connections_of, hosted, raw
+from tests.inspector.service.peer import raw
+from tests.inspector.service.support import attached, connections_of, hosted
 
 __all__ = ()
 

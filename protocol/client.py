@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.dialects.base import Dialect, Frame
+from protocol.dialects.base import Dialect, Frame, frame_size
 from protocol.errors import BadMessage, InspectorError, LocalProtocolError, RemoteProtocolError
 from protocol.messages import (
     ActionCancel,
@@ -128,9 +128,9 @@ class ClientSession:
         if request.id in self._waiting or request.id in self._open:
             raise LocalProtocolError(f"the id {request.id} is in use")
         frame = self._dialect.encode(request)
-        if self.init is not None and len(frame) > self.init.limits.max_frame:
+        if self.init is not None and (size := frame_size(frame)) > self.init.limits.max_frame:
             raise BadMessage(
-                f"{len(frame)} bytes don't fit into a frame of at most {self.init.limits.max_frame}",
+                f"{size} bytes don't fit into a frame of at most {self.init.limits.max_frame}",
                 rid=request.id,
                 malformed=False,
             )

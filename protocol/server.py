@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import UNSET
 
-from protocol.dialects.base import Dialect, Frame
+from protocol.dialects.base import Dialect, Frame, frame_size
 from protocol.errors import BadMessage, InspectorError, LocalProtocolError
 from protocol.messages import Error, Message, Push, Request, Response
 
@@ -160,10 +160,11 @@ class ServerSession:
 
     def _encode(self, message: Message) -> Frame:
         frame = self._dialect.encode(message)
-        if len(frame) > self._max_frame:
+        size = frame_size(frame)
+        if size > self._max_frame:
             raise InspectorError(
                 "actor.result_too_large",
-                f"{len(frame)} bytes don't fit into a frame of at most {self._max_frame}",
-                {"size": len(frame), "limit": self._max_frame},
+                f"{size} bytes don't fit into a frame of at most {self._max_frame}",
+                {"size": size, "limit": self._max_frame},
             )
         return frame

@@ -2,6 +2,7 @@
 
 from protocol.dialects.base import Dialect, Frame
 from protocol.dialects.cbor import CBOR
+from protocol.dialects.json import JSON
 from protocol.dialects.table import DIALECTS
 
-__all__ = ("CBOR", "DIALECTS", "Dialect", "Frame")
+__all__ = ("CBOR", "DIALECTS", "JSON", "Dialect", "Frame")

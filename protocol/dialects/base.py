@@ -10,7 +10,7 @@ import msgspec
 from protocol.errors import BadMessage, InspectorError
 from protocol.messages import TO_CLIENT, TO_HOST, LogBatch, Message, Request, SpansResponse
 
-__all__ = ("MAX_DEPTH", "MAX_DEPTH_TO_CLIENT", "MAX_UINT", "Dialect", "Frame", "to_client", "to_host")
+__all__ = ("MAX_DEPTH", "MAX_DEPTH_TO_CLIENT", "MAX_UINT", "Dialect", "Frame", "frame_size", "to_client", "to_host")
 
 Frame: TypeAlias = bytes | str
 """A websocket message: bytes of a binary one, text of a text one."""
@@ -62,6 +62,11 @@ class Dialect(Protocol):
         Raises:
             BadMessage: it breaks the contract.
         """
+
+
+def frame_size(frame: Frame) -> int:
+    """Return the bytes that a frame's payload takes on the wire; a text goes as UTF-8."""
+    return len(frame) if frame.isascii() or isinstance(frame, bytes) else len(frame.encode())
 
 
 def to_host(decoded: object) -> Request:

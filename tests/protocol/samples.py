@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import cbor2
 import msgspec
 
+from protocol.dialects.base import Dialect, Frame
 from protocol.messages import (
     ActionCancel,
     ActionCancelResponse,
@@ -41,7 +44,7 @@ from protocol.messages import (
     UnsubscribeResponse,
 )
 
-__all__ = ("INIT", "TO_CLIENT_SAMPLES", "TO_HOST_SAMPLES", "wire", "wrong_values")
+__all__ = ("INIT", "TO_CLIENT_SAMPLES", "TO_HOST_SAMPLES", "has_form", "spelt", "wire", "wrong_values")
 
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
 _SPAN = "b7ad6b7169203331"
@@ -140,7 +143,7 @@ TO_CLIENT_SAMPLES: list[Message] = [
             Rpc(name="peek", args={}, concurrent=True, timeout_ms=None),
         ],
     ),
-    ActionResponse(rid=4, output={"paid": True, 5: b"\x00"}, trace_id=_TRACE, span_id=_SPAN, duration_ns=1200),
+    ActionResponse(rid=4, output={"paid": True, "5": b"\x00"}, trace_id=_TRACE, span_id=_SPAN, duration_ns=1200),
     ActionResponse(rid=4, output=None, trace_id=_TRACE, span_id=_SPAN, duration_ns=0),
     ActionCancelResponse(rid=5, cancelled=False),
     LogsSubscribeResponse(rid=6, next_seq=43, missed=12),
@@ -156,6 +159,40 @@ TO_CLIENT_SAMPLES: list[Message] = [
 def wire(message: Message) -> dict[str, Any]:
     """The map that a message is on the wire, made without this project's encoder."""
     plain: dict[str, Any] = msgspec.to_builtins(message, builtin_types=(bytes,))
+    return plain
+
+
+def spelt(dialect: Dialect, plain: object) -> Frame:
+    """Spell a map in a dialect, made without this project's encoder.
+
+    Raises:
+        TypeError: the dialect has no form for something in it.
+    """
+    if dialect.binary:
+        return cbor2.dumps(plain)
+    if isinstance(plain, dict) and isinstance(lines := plain.get("lines"), bytes):
+        plain = {**plain, "lines": [json.loads(line) for line in lines.splitlines()]}
+    return json.dumps(_in_json(plain), ensure_ascii=False, separators=(",", ":"))
+
+
+def has_form(dialect: Dialect, value: object) -> bool:
+    """Tell if a dialect can spell a value at all."""
+    try:
+        spelt(dialect, value)
+    except TypeError:
+        return False
+    return True
+
+
+def _in_json(plain: object) -> object:
+    if isinstance(plain, bytes):
+        return {"$bytes": base64.b64encode(plain).decode()}
+    if isinstance(plain, list):
+        return [_in_json(item) for item in plain]
+    if isinstance(plain, dict):
+        if not all(isinstance(key, str) for key in plain):
+            raise TypeError("a key that is no text")
+        return {key: _in_json(item) for key, item in plain.items()}
     return plain
 
 

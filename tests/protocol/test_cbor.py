@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from protocol.dialects import CBOR, DIALECTS
+from protocol.dialects import CBOR, DIALECTS, JSON
 from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT
 from protocol.dialects.cbor import load_value
 from protocol.errors import BadMessage, InspectorError
@@ -23,8 +23,8 @@ UTC = datetime.UTC
 REQUEST = {"type": "ActionRequest", "id": 7, "actor": "a", "name": "b"}
 
 
-def test_the_dialect_is_found_by_its_subprotocol() -> None:
-    assert list(DIALECTS.items()) == [("inspector.cbor.v1", CBOR)]
+def test_the_dialects_are_found_by_their_subprotocols_the_preferred_first() -> None:
+    assert list(DIALECTS.items()) == [("inspector.cbor.v1", CBOR), ("inspector.json.v1", JSON)]
 
 
 @pytest.mark.parametrize("sample", [*TO_HOST_SAMPLES, *TO_CLIENT_SAMPLES], ids=repr)

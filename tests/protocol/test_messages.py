@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,12 @@ import pytest
 
 import protocol.messages
 from protocol.client import PUSH_TO, RESPONSE_TO
-from protocol.dialects import CBOR
+from protocol.dialects import CBOR, JSON, Dialect, Frame
 from protocol.errors import BadMessage
 from protocol.messages import TO_CLIENT, TO_HOST, LogsSubscribe, Message, Push, Request, Response, StateUpdated
-from tests.protocol.samples import TO_CLIENT_SAMPLES, TO_HOST_SAMPLES, wire, wrong_values
+from tests.protocol.samples import TO_CLIENT_SAMPLES, TO_HOST_SAMPLES, has_form, spelt, wire, wrong_values
 
+in_every_dialect = pytest.mark.parametrize("dialect", [CBOR, JSON], ids=["cbor", "json"])
 CONTRACT = (Path(__file__).parents[2] / "docs" / "protocol.cddl").read_text(encoding="utf-8")
 
 
@@ -43,6 +45,11 @@ def changed(plain: Any, path: tuple[str | int, ...], value: object) -> Any:
     return copy
 
 
+def plain_of(frame: Frame) -> Any:
+    """What a frame holds, read without this project's decoder."""
+    return cbor2.loads(frame) if isinstance(frame, bytes) else json.loads(frame)
+
+
 def wrong_fields(samples: list[Any]) -> list[Any]:
     cases = []
     for number, sample in enumerate(samples):
@@ -50,26 +57,29 @@ def wrong_fields(samples: list[Any]) -> list[Any]:
             name = next(part for part in reversed(path) if isinstance(part, str))
             for wrong in () if path == ("id",) else wrong_values(name, value):
                 where = ".".join(map(str, path))
-                cases.append(
-                    pytest.param(sample, path, wrong, id=f"{number}-{type(sample).__name__}-{where}-{wrong!r}")
-                )
+                for dialect in (CBOR, JSON):
+                    if has_form(dialect, wrong):
+                        label = f"{dialect.subprotocol}-{number}-{type(sample).__name__}-{where}-{wrong!r}"
+                        cases.append(pytest.param(dialect, sample, path, wrong, id=label))
     return cases
 
 
+@in_every_dialect
 @pytest.mark.parametrize("request_", TO_HOST_SAMPLES, ids=repr)
-def test_a_request_comes_back(request_: Request) -> None:
-    frame = CBOR.encode(request_)
-    assert cbor2.loads(frame) == wire(request_)
-    decoded = CBOR.decode_to_host(frame)
+def test_a_request_comes_back(dialect: Dialect, request_: Request) -> None:
+    frame = dialect.encode(request_)
+    assert plain_of(frame) == plain_of(spelt(dialect, wire(request_)))
+    decoded = dialect.decode_to_host(frame)
     assert decoded == request_
     assert type(decoded) is type(request_)
 
 
+@in_every_dialect
 @pytest.mark.parametrize("message", TO_CLIENT_SAMPLES, ids=repr)
-def test_a_message_to_a_client_comes_back(message: Message) -> None:
-    frame = CBOR.encode(message)
-    assert cbor2.loads(frame) == wire(message)
-    decoded = CBOR.decode_to_client(frame)
+def test_a_message_to_a_client_comes_back(dialect: Dialect, message: Message) -> None:
+    frame = dialect.encode(message)
+    assert plain_of(frame) == plain_of(spelt(dialect, wire(message)))
+    decoded = dialect.decode_to_client(frame)
     assert decoded == message
     assert type(decoded) is type(message)
 
@@ -79,13 +89,15 @@ def test_every_message_has_a_sample() -> None:
     assert {type(sample) for sample in TO_CLIENT_SAMPLES} == set(TO_CLIENT.values())
 
 
+@in_every_dialect
 @pytest.mark.parametrize("request_", TO_HOST_SAMPLES, ids=repr)
-def test_a_host_ignores_unknown_keys(request_: Request) -> None:
-    assert CBOR.decode_to_host(cbor2.dumps({"novelty": [1], **wire(request_), "": None})) == request_
+def test_a_host_ignores_unknown_keys(dialect: Dialect, request_: Request) -> None:
+    assert dialect.decode_to_host(spelt(dialect, {"novelty": [1], **wire(request_), "": None})) == request_
 
 
+@in_every_dialect
 @pytest.mark.parametrize("message", TO_CLIENT_SAMPLES, ids=repr)
-def test_a_client_ignores_unknown_keys_at_every_level(message: Message) -> None:
+def test_a_client_ignores_unknown_keys_at_every_level(dialect: Dialect, message: Message) -> None:
     def grown(value: Any, name: str = "") -> Any:
         if name in ("args", "output", "state", "schema", "returns", "metadata", "value"):
             return value
@@ -93,31 +105,36 @@ def test_a_client_ignores_unknown_keys_at_every_level(message: Message) -> None:
             return {"novelty": 1, **{key: grown(item, key) for key, item in value.items()}}
         return [grown(item) for item in value] if isinstance(value, list) else value
 
-    assert CBOR.decode_to_client(cbor2.dumps(grown(wire(message)))) == message
+    assert dialect.decode_to_client(spelt(dialect, grown(wire(message)))) == message
 
 
-@pytest.mark.parametrize(("sample", "path", "wrong"), wrong_fields(TO_HOST_SAMPLES))
-def test_a_wrong_field_is_told_to_the_client(sample: Request, path: tuple[str | int, ...], wrong: object) -> None:
+@pytest.mark.parametrize(("dialect", "sample", "path", "wrong"), wrong_fields(TO_HOST_SAMPLES))
+def test_a_wrong_field_is_told_to_the_client(
+    dialect: Dialect, sample: Request, path: tuple[str | int, ...], wrong: object
+) -> None:
     with pytest.raises(BadMessage) as caught:
-        CBOR.decode_to_host(cbor2.dumps(changed(wire(sample), path, wrong)))
+        dialect.decode_to_host(spelt(dialect, changed(wire(sample), path, wrong)))
     assert (caught.value.rid, caught.value.malformed) == (sample.id, False)
     assert caught.value.metadata["field"].startswith(str(path[0]))
     assert caught.value.message.startswith(type(sample).__name__)
 
 
-@pytest.mark.parametrize(("sample", "path", "wrong"), wrong_fields(TO_CLIENT_SAMPLES))
-def test_a_client_takes_no_wrong_field(sample: Message, path: tuple[str | int, ...], wrong: object) -> None:
+@pytest.mark.parametrize(("dialect", "sample", "path", "wrong"), wrong_fields(TO_CLIENT_SAMPLES))
+def test_a_client_takes_no_wrong_field(
+    dialect: Dialect, sample: Message, path: tuple[str | int, ...], wrong: object
+) -> None:
     if wrong is None and path[-1] in ("rid", "started_at", "active_at", "timeout_ms"):
         pytest.fail("null is one of their values")
     with pytest.raises(BadMessage) as caught:
-        CBOR.decode_to_client(cbor2.dumps(changed(wire(sample), path, wrong)))
+        dialect.decode_to_client(spelt(dialect, changed(wire(sample), path, wrong)))
     assert (caught.value.rid, caught.value.malformed) == (None, False)
 
 
+@in_every_dialect
 @pytest.mark.parametrize("sample", [*TO_HOST_SAMPLES, *TO_CLIENT_SAMPLES], ids=repr)
-def test_a_missing_field_is_named_unless_it_may_be_absent(sample: Message) -> None:
+def test_a_missing_field_is_named_unless_it_may_be_absent(dialect: Dialect, sample: Message) -> None:
     fields = {field.encode_name: field for field in msgspec.structs.fields(type(sample))}
-    decode = CBOR.decode_to_host if isinstance(sample, Request) else CBOR.decode_to_client
+    decode = dialect.decode_to_host if isinstance(sample, Request) else dialect.decode_to_client
     for name in wire(sample).keys() - {"type", "id"}:
         if isinstance(sample, StateUpdated) and name in ("state", "patch"):
             continue
@@ -125,10 +142,10 @@ def test_a_missing_field_is_named_unless_it_may_be_absent(sample: Message) -> No
         del plain[name]
         if fields[name].required:
             with pytest.raises(BadMessage, match=f"missing required field `{name}`") as caught:
-                decode(cbor2.dumps(plain))
+                decode(spelt(dialect, plain))
             assert caught.value.metadata == {"field": name}
         else:
-            assert wire(decode(cbor2.dumps(plain)) or sample) == plain
+            assert wire(decode(spelt(dialect, plain)) or sample) == plain
 
 
 @pytest.mark.parametrize(
@@ -149,26 +166,29 @@ def test_rules_beyond_a_fields_type(plain: dict[str | bytes, Any], field: str | 
     assert caught.value.metadata.get("field") == field
 
 
-def test_a_field_inside_another_is_told_with_its_path() -> None:
+@in_every_dialect
+def test_a_field_inside_another_is_told_with_its_path(dialect: Dialect) -> None:
     plain = wire(TO_CLIENT_SAMPLES[0])
     del plain["host"]["pid"]
     with pytest.raises(BadMessage) as caught:
-        CBOR.decode_to_client(cbor2.dumps(plain))
+        dialect.decode_to_client(spelt(dialect, plain))
     assert caught.value.metadata == {"field": "host.pid"}
 
 
-def test_a_field_is_found_behind_a_value_that_looks_like_one() -> None:
+@in_every_dialect
+def test_a_field_is_found_behind_a_value_that_looks_like_one(dialect: Dialect) -> None:
     plain = wire(TO_CLIENT_SAMPLES[3])
     plain["changed"][0]["status"] = "x - at `$.removed`"
     with pytest.raises(BadMessage) as caught:
-        CBOR.decode_to_client(cbor2.dumps(plain))
+        dialect.decode_to_client(spelt(dialect, plain))
     assert caught.value.metadata == {"field": "changed[0].status"}
 
 
+@in_every_dialect
 @pytest.mark.parametrize("more", [{}, {"state": 1, "patch": []}], ids=repr)
-def test_a_new_state_is_whole_or_a_patch(more: dict[str, Any]) -> None:
+def test_a_new_state_is_whole_or_a_patch(dialect: Dialect, more: dict[str, Any]) -> None:
     with pytest.raises(BadMessage, match="either `state` or `patch`"):
-        CBOR.decode_to_client(cbor2.dumps({"type": "StateUpdated", "sub": 1, "actor": "a", "version": 1, **more}))
+        dialect.decode_to_client(spelt(dialect, {"type": "StateUpdated", "sub": 1, "actor": "a", "version": 1, **more}))
     with pytest.raises(ValueError, match="either"):
         StateUpdated(sub=1, actor="a", version=1, **more)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 
 from protocol import handshake
 from protocol.client import PUSH_TO, RESPONSE_TO
-from protocol.dialects import CBOR, DIALECTS
+from protocol.dialects import CBOR, DIALECTS, JSON
 from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT
+from protocol.dialects.json import MAX_DIGITS, dump_text, load_text
 from protocol.errors import TABLE
 from protocol.messages import TO_CLIENT, TO_HOST, ActionRequest, ActionResponse
 from protocol.server import MAX_MALFORMED
@@ -25,7 +28,8 @@ def frames() -> list[bytes]:
     return [bytes.fromhex("".join(line.partition("#")[0] for line in block.splitlines())) for block in blocks]
 
 
-def test_the_example_is_what_is_sent() -> None:
+def example() -> tuple[ActionRequest, ActionResponse]:
+    """The request and the response that the page shows in both dialects."""
     request = ActionRequest(id=12, actor="counter/default", name="increment", args=[2])
     response = ActionResponse(
         rid=12,
@@ -34,9 +38,31 @@ def test_the_example_is_what_is_sent() -> None:
         span_id="b7ad6b7169203331",
         duration_ns=81250,
     )
+    return request, response
+
+
+def test_the_example_is_what_is_sent() -> None:
+    request, response = example()
     assert frames() == [CBOR.encode(request), CBOR.encode(response)]
     assert CBOR.decode_to_host(frames()[0]) == request
     assert CBOR.decode_to_client(frames()[1]) == response
+
+
+def test_the_example_in_json_is_what_is_sent() -> None:
+    block = re.search(r"^```json\n(.*?)^```", PAGE, re.M | re.S)
+    assert block is not None
+    assert block[1].splitlines() == [JSON.encode(message) for message in example()]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(b"\x00\x01", '{"$bytes": "AAE="}'), (math.nan, '{"$float": "NaN"}'), ({"$bytes": 1}, '{"$map": {"$bytes": 1}}')],
+    ids=repr,
+)
+def test_the_forms_of_json_are_those_shown(value: object, shown: str) -> None:
+    assert f"`{shown}`" in PAGE
+    assert repr(load_text(shown)) == repr(value)
+    assert json.loads(dump_text(value)) == json.loads(shown)
 
 
 def test_the_notes_beside_the_bytes_are_true() -> None:
@@ -60,7 +86,7 @@ def test_every_name_is_one_that_exists() -> None:
     assert {*TO_HOST, *TO_CLIENT} - messages == {"Error"}
     errors = set(re.findall(r"`((?:inspector|actor|registry)\.[a-z_]+)`", PAGE))
     assert errors <= set(TABLE)
-    assert set(re.findall(r"`(inspector\.\w+\.v\d)`", PAGE)) == set(DIALECTS) & {"inspector.cbor.v1"}
+    assert set(re.findall(r"`(inspector\.\w+\.v\d)`", PAGE)) == set(DIALECTS)
 
 
 @pytest.mark.parametrize(
@@ -69,6 +95,7 @@ def test_every_name_is_one_that_exists() -> None:
         f"a websocket (RFC 6455, version 13) to `{handshake.CONNECT_PATH}`",
         f"more than {MAX_DEPTH} maps and arrays inside one another",
         f"up to {MAX_DEPTH_TO_CLIENT} maps and arrays",
+        f"an integer of more than {MAX_DIGITS:,} digits",
         f"{MAX_MALFORMED} of them in a row end the connection with 1008",
         "a token is made of `A-Z a-z 0-9 . _ ~ -`",
     ],

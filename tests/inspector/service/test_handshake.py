@@ -124,7 +124,7 @@ async def test_health_needs_no_token_and_metadata_does() -> None:
         found = json.loads(body)
         assert status == 200
         assert found["host"]["id"] == host.registry.log.host_id
-        assert found["subprotocols"] == ["inspector.cbor.v1"]
+        assert found["subprotocols"] == ["inspector.cbor.v1", "inspector.json.v1"]
         assert "actions" in found["features"]
         assert TOKEN.encode() not in body
 

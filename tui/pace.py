@@ -24,8 +24,8 @@ def quicken() -> None:
 def settle() -> None:
     """Take all that is loaded by now out of the garbage collector's sight; once, before the app runs.
 
-    Textual's modules and styles are some 45,000 containers that never go away. Looking through them all for garbage holds
-    the interpreter for tens of milliseconds, every few seconds.
+    Textual's modules and styles are some 45,000 containers that never go away. Looking through them all for garbage
+    holds the interpreter for tens of milliseconds, every few seconds.
     """
     gc.collect()
     gc.freeze()

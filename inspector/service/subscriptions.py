@@ -96,12 +96,16 @@ class LogSubscription:
 
 def row_size(row: ActorInfo) -> int:
     """Return an upper bound for the bytes of an actor's row on the wire."""
-    # The address stands there once more as name and key, a segment of a key has a head. In JSON a control character
-    # takes six bytes, twice as many as in an address.
+    # The address stands there once more as name and key, a segment of a key has a head.
     size = 400 + 3 * len(row.actor)
     if row.failure is not UNSET:
-        size += 6 * (len(row.failure.type) + len(row.failure.message))
+        size += _text_size(row.failure.type) + _text_size(row.failure.message)
     return size
+
+
+def _text_size(text: str) -> int:
+    # A character takes four bytes in UTF-8; in JSON a control character takes six.
+    return (4 if text.isprintable() else 6) * len(text)
 
 
 class ActorsSubscription:

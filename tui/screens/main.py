@@ -45,6 +45,7 @@ __all__ = (
 TABS: Final = ("Logs", "State", "Actions")
 TICK: Final = 0.25
 """Seconds between two updates of rates, lag and elapsed times."""
+_ACTORS_EVERY: Final = 0.1
 _SETTLE: Final = 0.12
 """Seconds that the mark has to rest on an actor before the host is asked about it."""
 
@@ -62,11 +63,10 @@ class MainScreen(Screen[None]):
             background: $error; color: $text; text-style: bold;
         }
         &.-lost #banner { display: block; }
-        & #body { height: 1fr; }
         & #left { width: 46; border-right: solid $surface-lighten-1; }
         & #right { width: 1fr; height: 1fr; }
         & #actor-heading { height: 1; color: $text-muted; text-wrap: nowrap; background: $surface; }
-        & ContentSwitcher { height: 1fr; }
+        & #body, & ContentSwitcher { height: 1fr; }
         &.-vast #left { width: 60; }
         &.-narrow #body { layout: vertical; }
         &.-narrow #left { width: 1fr; height: 4; border-right: none; }
@@ -101,6 +101,7 @@ class MainScreen(Screen[None]):
         self._chosen: str | None = None
         self._settling: Timer | None = None
         self._lost_at = 0.0
+        self._actors_waiting = False
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
@@ -159,9 +160,15 @@ class MainScreen(Screen[None]):
 
     def actors_changed(self) -> None:
         """Show the actors as they are."""
+        if self._live and not self._actors_waiting:
+            self._actors_waiting = True
+            # However often they change, they are drawn ten times a second.
+            self.set_timer(_ACTORS_EVERY, self._draw_actors)
+
+    def _draw_actors(self) -> None:
+        self._actors_waiting = False
         if self._live:
             self.actors.update(self._clock())
-            self._heading()
 
     def fired_changed(self, fired: Fired) -> None:
         """Show what became of an action."""
@@ -365,7 +372,6 @@ class MainScreen(Screen[None]):
     def _prefix_given(self, event: Prompt.Submitted) -> None:
         self.query_one("#actor-prompt", Prompt).close()
         self.actors.filter(event.text.strip())
-        self._heading()
         self.actors.focus()
 
     @on(Prompt.Left)

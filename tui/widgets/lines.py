@@ -111,6 +111,10 @@ class Lines(ScrollView, can_focus=True):
             """Give the list that it happened in."""
             return self.lines
 
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._styles_known: dict[str, Style] = {}
+
     def count(self) -> int:
         """Say how many lines there are."""
         raise NotImplementedError
@@ -146,7 +150,7 @@ class Lines(ScrollView, can_focus=True):
         base = self.rich_style
         if index >= self.count():
             text = self.empty_text() if y == 0 and index == 0 else ""
-            style = self.get_component_rich_style("lines--empty")
+            style = self._style("lines--empty")
             return Strip([Segment(fit(f" {text}", width), style)])
         marked = index == self.cursor
         over = self._cursor_style() if marked else Style.null()
@@ -156,16 +160,28 @@ class Lines(ScrollView, can_focus=True):
             if (have := cell_len(text)) > left:
                 text, have = fit(text, left), left
             # Reversed, a colour of the text would become a patch behind it.
-            style = self.get_component_rich_style(name) if name and not over.reverse else base
+            style = self._style(name) if name and not over.reverse else base
             segments.append(Segment(text, style + over))
             left -= have
             if left <= 0:
                 break
         return Strip(segments).adjust_cell_length(width, base + over)
 
+    def _style(self, name: str) -> Style:
+        # Worked out anew for each segment it would be the larger part of drawing a line.
+        style = self._styles_known.get(name)
+        if style is None:
+            style = self._styles_known[name] = self.get_component_rich_style(name)
+        return style
+
+    def notify_style_update(self) -> None:
+        """Forget what was worked out for another theme, or without the focus."""
+        super().notify_style_update()
+        self._styles_known = {}
+
     def _cursor_style(self) -> Style:
         # Laid over the colours of the texts: only what is behind them, and how bold they are.
-        style = self.get_component_rich_style("lines--cursor")
+        style = self._style("lines--cursor")
         return Style(bgcolor=style.bgcolor, bold=style.bold, reverse=style.reverse)
 
     # ---- moving ----

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from protocol.client import Answer, ClientSession, Pushed, Refusal
-from protocol.dialects import CBOR, Frame
+from protocol.dialects import CBOR, JSON, Dialect, Frame
 from protocol.errors import InspectorError
 from protocol.messages import (
     ActionRequest,
@@ -30,10 +30,12 @@ from tests.protocol.samples import INIT
 class Peers(RuleBasedStateMachine):
     """What both sides must agree on once nothing is in flight, and what each promises at any time."""
 
+    dialect: Dialect = CBOR
+
     def __init__(self) -> None:
         super().__init__()
-        self.client = ClientSession(CBOR)
-        self.server = ServerSession(CBOR, max_frame=500)
+        self.client = ClientSession(self.dialect)
+        self.server = ServerSession(self.dialect, max_frame=500)
         self.up: deque[Frame] = deque()
         self.down: deque[Frame] = deque([self.server.announce(INIT)])
         self.received: list[Request] = []
@@ -196,5 +198,13 @@ class Peers(RuleBasedStateMachine):
         assert self.pushes_got == self.pushes_made
 
 
+class PeersInJson(Peers):
+    """The same in text."""
+
+    dialect = JSON
+
+
 Peers.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
+PeersInJson.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestPeers = Peers.TestCase
+TestPeersInJson = PeersInJson.TestCase

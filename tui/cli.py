@@ -7,6 +7,8 @@ used.
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -23,12 +25,18 @@ COMMANDS: Final[dict[str, str]] = {
     "logs": "tui.commands.logs",
     "call": "tui.commands.call",
     "state": "tui.commands.state",
+    "script": "tui.commands.script",
 }
 _DEFAULT: Final = "attach"
 
 
 class _Commands(click.Group):
     """Commands by name; anything that looks like a host is attached to."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run, with every standard stream there."""
+        _open_missing_streams()
+        return super().main(*args, **options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -45,6 +53,19 @@ class _Commands(click.Group):
         if not args or _is_place(args[0]) or args[0].partition("=")[0] in ("--url", "--token-file"):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
+
+
+def _open_missing_streams() -> None:
+    """Open /dev/null for each standard stream that whoever started us has closed (`>&-`).
+
+    Python has None for such a stream, and the next file that is opened, be it a socket, would get its number.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            # Lower ones are open by now, so it has the stream's own number; children have it too, as ever.
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=descriptor != number))
 
 
 def _is_place(word: str) -> bool:

@@ -230,6 +230,20 @@ def test_a_closed_pipe_ends_it_quietly_though_nothing_comes(there: HostThread) -
     process.stderr.close()
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_was_closed_is_no_mishap(there: HostThread, closed: str) -> None:
+    shell = f'"$0" -c "from tui.cli import main; main()" ps {closed}'
+    done = subprocess.run(["sh", "-c", shell, sys.executable], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (OK, b"")
+    assert (done.stdout == b"") == (">&-" in closed.split())
+
+
+def test_errors_of_a_command_whose_output_was_closed_are_told(there: HostThread) -> None:
+    shell = '"$0" -c "from tui.cli import main; main()" state nobody >&-'
+    done = subprocess.run(["sh", "-c", shell, sys.executable], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (ANSWERED_ERROR, b"actor.not_found: no nobody\n")
+
+
 def test_a_host_that_goes_ends_it(there: HostThread) -> None:
     process = start("logs")
     assert process.stdout is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
@@ -240,7 +241,7 @@ class _Link:
             with suppress(ConnectionError):
                 await streams[1].wait_closed()
 
-    def _take(self, events: list[WebsocketFrame | Response] | list[object]) -> None:
+    def _take(self, events: Sequence[object]) -> None:
         for event in events:
             assert isinstance(event, WebsocketFrame)
             if event.opcode in (Opcode.TEXT, Opcode.BINARY):

@@ -15,6 +15,7 @@ from typing import Any
 
 import trio
 
+from inspector.actors.supervision import EscalationError
 from inspector.lifecycle import DRAIN_TIMEOUT, State
 from inspector.registry import Registry
 from inspector.runtime_file import RuntimeFile
@@ -36,12 +37,14 @@ class Host:
         registry: its actors.
         url: where inspectors connect, ``http://HOST:PORT``.
         token: what they need.
+        announced: whether the log says that it listens; one that was shut down before that never did.
     """
 
     def __init__(self, registry: Registry, url: str, token: str) -> None:
         self.registry = registry
         self.url = url
         self.token = token
+        self.announced = False
 
     @property
     def state(self) -> State:
@@ -95,7 +98,9 @@ async def serve(
 
     Raises:
         OSError: the port is taken, or the address is not this machine's.
+        EscalationError: an actor whose class says `escalate` has crashed, and the host has drained.
         RuntimeError: the registry has run already.
+        KeyboardInterrupt: as it is, not in a group.
         ValueError: the token has another character, or `host` is reachable from outside and `insecure_bind` is not set.
     """
     token = secrets.token_urlsafe(24) if token is None else check_token(token)
@@ -110,7 +115,8 @@ async def serve(
     log.add_secret(token)
     log.open()
     listeners: list[trio.SocketListener] = []
-    problem: Exception | None = None
+    problem: BaseException | None = None
+    served: Host | None = None
     try:
         async with trio.open_nursery() as nursery:
             if shutdown is not None:
@@ -123,20 +129,26 @@ async def serve(
             else:
                 url = _url(host, listeners)
                 service = Service(registry, door, info, max_connections=max_connections)
+                served = Host(registry, url, token)
                 with RuntimeFile(url, token, info) if runtime_file else contextlib.nullcontext():
-                    await _run(registry, service, listeners, Host(registry, url, token), drain_timeout, task_status)
+                    await _run(registry, service, listeners, served, drain_timeout, task_status)
             nursery.cancel_scope.cancel()
-        if problem is not None:
-            raise problem
+    except BaseExceptionGroup as group:
+        problem = _alone(group)
     finally:
         for listener in listeners:
             # Whatever kept the acceptor from closing it: nothing listens for a host that is no more.
             listener.socket.close()
         registry.end()
-        log.logger("inspector.host").info("inspector stopped")
+        if served is not None and served.announced:
+            log.logger("inspector.host").info("inspector stopped")
         # Sinks write from threads of their own; waiting for them here would block the loop of whoever embeds us.
         with trio.CancelScope(shield=True):
             await trio.to_thread.run_sync(log.close)
+    problem = problem or registry.escalation
+    if problem is not None:
+        # Not in the handler above: there the group would be shown as what it came from.
+        raise problem
 
 
 async def _run(
@@ -153,10 +165,12 @@ async def _run(
             accepting.start_soon(partial(trio.serve_listeners, service.handle, listeners, handler_nursery=connections))
             if registry.lifecycle.apply("ready") == "serving":
                 log.info("inspector listening", url=host.url, pid=os.getpid())
+                host.announced = True
             task_status.started(host)
             await registry.lifecycle.wait_draining()
             accepting.cancel_scope.cancel()
-        log.info("inspector draining", timeout_ms=round(drain_timeout * 1000))
+        if host.announced:
+            log.info("inspector draining", timeout_ms=round(drain_timeout * 1000))
         await registry.drain(drain_timeout)
         await service.close()
         connections.cancel_scope.cancel()
@@ -172,28 +186,40 @@ async def open_host(registry: Registry, **options: Any) -> AsyncIterator[Host]:
 
     Raises:
         OSError: see `serve`.
+        EscalationError: see `serve`; the block is cancelled once the host has stopped.
         RuntimeError: see `serve`.
         ValueError: see `serve`.
     """
     # What is raised before or inside the block is raised as it is: a nursery would wrap it into a group.
     error: BaseException | None = None
-    async with trio.open_nursery() as nursery:
-        try:
-            host: Host = await nursery.start(partial(serve, registry, **options))
-        except Exception as exc:
-            error = exc
-        else:
+    try:
+        async with trio.open_nursery() as nursery:
             try:
-                yield host
+                host: Host = await nursery.start(partial(serve, registry, **options))
             except Exception as exc:
                 error = exc
-            except (KeyboardInterrupt, SystemExit) as exc:
-                # Somebody who wants the program to end does not want to wait for a drain.
-                error = exc
-                nursery.cancel_scope.cancel()
-            await host.shutdown_and_wait()
+            else:
+                try:
+                    yield host
+                except Exception as exc:
+                    error = exc
+                except (KeyboardInterrupt, SystemExit) as exc:
+                    # Somebody who wants the program to end does not want to wait for a drain.
+                    error = exc
+                    nursery.cancel_scope.cancel()
+                await host.shutdown_and_wait()
+    except BaseExceptionGroup as group:
+        error = _alone(group)
     if error is not None:
         raise error
+
+
+def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what ends a program on purpose, where a group holds nothing else, however deep; else the group."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
+        found = found.exceptions[0]
+    return found if isinstance(found, (KeyboardInterrupt, SystemExit, EscalationError)) else group
 
 
 async def _follow(shutdown: trio.Event, registry: Registry) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from bisect import bisect_left
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
@@ -17,12 +15,15 @@ from inspector.actors.cell import Cell
 from inspector.actors.deadlines import Deadlines
 from inspector.actors.kind import Kind
 from inspector.actors.life import Life
-from inspector.actors.stops import Stops, retire
+from inspector.actors.stops import RESTART, Stops, retire
+from inspector.actors.supervision import EscalationError
 from inspector.actors.workers import Workers
+from inspector.directory import Directory
+from inspector.drain import drain
 from inspector.lifecycle import DRAIN_TIMEOUT, Lifecycle, State
 from inspector.tracing import Log, current_span
-from protocol.addresses import decode_address, encode_address
-from protocol.errors import AddressError, InspectorError
+from protocol.addresses import encode_address
+from protocol.errors import InspectorError
 
 __all__ = ("Registry",)
 
@@ -65,11 +66,13 @@ class Registry:
         self._nursery: trio.Nursery | None = None
         self._kinds: dict[str, Kind] = {}
         self._classes: dict[type[Actor[Any]], Kind] = {}
-        self._cells: dict[str, Cell] = {}
-        self._sorted: list[str] | None = None
+        self._cells = Directory()
         self._made = 0
         self._pending = 0
         self._quiet = trio.Event()
+        self._block = trio.CancelScope()
+        self.escalation: EscalationError | None = None
+        """Why the host ends, where an actor's crash is the reason."""
         self._waiting_lives: list[Life] = []
         self._waiting_calls: list[Call] = []
         self.stops = Stops(self._start, self._remove)
@@ -110,15 +113,14 @@ class Registry:
             raise LookupError(f"this registry has no actor class {actor!r}")
         segments = (key,) if isinstance(key, str) else tuple(key)
         address = encode_address(kind.name, segments)
-        cell = self._cells.get(address)
+        cell = self._cells.at(address)
         if cell is None:
             if not self.admits(current_call.get()):
                 raise self.shut_down_error()
             self._made += 1
             cell = Cell(self, kind, segments, address, f"{self.log.host_id[:8]}{self._made:08x}")
             cell.make_actor()
-            self._cells[address] = cell
-            self._sorted = None
+            self._cells.add(cell)
             if kind.lives and cell.life is None and not self.lifecycle.over:
                 cell.begin()
             cell.touch()
@@ -130,14 +132,7 @@ class Registry:
         Raises:
             InspectorError: ``actor.not_found``.
         """
-        cell = self._cells.get(address)
-        if cell is None:
-            with contextlib.suppress(AddressError):
-                # As people may spell it.
-                cell = self._cells.get(encode_address(*decode_address(address)))
-            if cell is None:
-                raise InspectorError("actor.not_found", f"no actor {address[:256]!r}", {"actor": address[:256]})
-        return cell
+        return self._cells.find(address)
 
     def page(self, prefix: str, after: str, limit: int) -> tuple[list[Cell], int, bool]:
         """List actors in the order of their addresses.
@@ -150,21 +145,18 @@ class Registry:
         Returns:
             The actors, how many have the prefix, and whether there are more behind these.
         """
-        if self._sorted is None:
-            self._sorted = sorted(self._cells)
-        names = self._sorted
-        first = bisect_left(names, prefix)
-        last = bisect_left(names, prefix + "\U0010ffff") if prefix else len(names)
-        start = max(first, bisect_left(names, after + "\0")) if after else first
-        end = min(last, start + limit)
-        return [self._cells[name] for name in names[start:end]], last - first, end < last
+        return self._cells.page(prefix, after, limit)
 
     def holds(self, cell: Cell) -> bool:
         """Tell whether this is still the actor of its address."""
-        return self._cells.get(cell.address) is cell
+        return self._cells.at(cell.address) is cell
 
     def __len__(self) -> int:
         return len(self._cells)
+
+    def __bool__(self) -> bool:
+        # One without actors is a registry all the same: `registry or Registry()` must not replace it.
+        return True
 
     # ---- calls ----
 
@@ -249,10 +241,7 @@ class Registry:
             InspectorError: ``actor.not_found``.
             RuntimeError: an action of that actor waits for this.
         """
-        cell = self.get(target if isinstance(target, str) else target.address)
-        caller = current_call.get()
-        if caller is not None and caller.waits_for(cell):
-            raise RuntimeError(f"{cell.address} can't wait for its own end: spawn a task that stops it")
+        cell = self._target(target)
         if self._nursery is None:
             cell.clear(cell.stopped_error())
             cell.interrupt(cell.stopped_error())
@@ -262,10 +251,55 @@ class Registry:
             await self.stops.begin(cell, last_turn=True).over.wait()
         self._remove(cell)
 
+    def _target(self, target: str | ActorHandle[Any]) -> Cell:
+        cell = self.get(target if isinstance(target, str) else target.address)
+        caller = current_call.get()
+        if caller is not None and caller.waits_for(cell):
+            raise RuntimeError(f"{cell.address} can't wait for its own end: spawn a task that does")
+        return cell
+
+    async def restart(self, target: str | ActorHandle[Any]) -> int:
+        """End an actor's life in good order and begin the next, also where it was given up; return the new generation.
+
+        What runs is cancelled and gets ``actor.stopped``, what waits in the mailbox waits on. The last turn and the
+        stop hook have `inspector.actors.stops.RESTART_GRACE` seconds.
+
+        Raises:
+            InspectorError: ``actor.not_found``; ``actor.stopped``, somebody stops it; ``registry.shut_down``.
+            RuntimeError: an action of that actor waits for this, or the registry does not run yet.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        call = Call(self._target(target), RESTART, (), {}, None, None, None, None)
+        self.restart_for(call)
+        if not call.finished:
+            await call.wait()
+        if call.error is not None:
+            raise call.error
+        generation: int = call.value
+        return generation
+
+    def restart_for(self, call: Call) -> None:
+        """Restart the actor that a call is for, and finish the call with the new generation or with an error.
+
+        Raises:
+            RuntimeError: the registry does not run yet.
+        """
+        if self.lifecycle.over:
+            call.reject(self.shut_down_error())
+        elif self._nursery is None:
+            raise RuntimeError("the registry does not run yet")
+        else:
+            self.stops.restart(call)
+
+    def escalate(self, error: EscalationError) -> None:
+        """Shut down because of a crash; who serves this registry raises the first such error in the end."""
+        if self.escalation is None:
+            self.escalation = error
+        self.lifecycle.apply("shutdown")
+        self._block.cancel()
+
     def _remove(self, cell: Cell) -> None:
-        if self.holds(cell):
-            del self._cells[cell.address]
-            self._sorted = None
+        if self._cells.remove(cell):
             cell.touch()
 
     def _start(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -276,7 +310,11 @@ class Registry:
 
     @asynccontextmanager
     async def running(self, *, drain_timeout: float = DRAIN_TIMEOUT) -> AsyncIterator[Registry]:
-        """Run without a host: actors live inside the block, and are drained at its end."""
+        """Run without a host: actors live inside the block, and are drained at its end.
+
+        Raises:
+            EscalationError: an actor's crash has cancelled the block.
+        """
         self.lifecycle.apply("start")
         # What is raised inside the block is raised as it is: the nursery would wrap it into a group.
         error: BaseException | None = None
@@ -284,7 +322,8 @@ class Registry:
             async with self.open():
                 self.lifecycle.apply("ready")
                 try:
-                    yield self
+                    with self._block:
+                        yield self
                 except Exception as exc:
                     error = exc
                 except (KeyboardInterrupt, SystemExit) as exc:
@@ -296,6 +335,7 @@ class Registry:
                 await self.drain(drain_timeout)
         finally:
             self.end()
+        error = self.escalation or error
         if error is not None:
             raise error
 
@@ -334,36 +374,9 @@ class Registry:
         self._abandon()
 
     async def drain(self, seconds: float) -> None:
-        """Let what runs end, then stop every actor. The lifecycle must say `draining`.
-
-        Args:
-            seconds: for all of it. What still runs after three quarters of them is cancelled, and has half of the
-                rest to end; stop hooks have what is left then, and one that takes longer is cancelled too.
-        """
-        began = trio.current_time()
-        with trio.move_on_at(began + seconds * 0.75) as actions:
-            await self._wait_quiet()
-        if actions.cancelled_caught:
-            for cell in list(self._cells.values()):
-                cell.clear(cell.stopped_error())
-                cell.interrupt(cell.stopped_error())
-            with trio.move_on_at(began + seconds * 0.875):
-                await self._wait_quiet()
-        deadline = began + seconds
-        self.stops.hurry(deadline)
-        in_time = True
-        # A hook may call actors that have none: those end last. It may also make some that have one.
-        while in_time and (cells := [cell for cell in self._cells.values() if self._has_stop_hook(cell)]):
-            in_time = await self.stops.all(cells, deadline)
-        in_time &= await self.stops.all([cell for cell in self._cells.values() if cell.life is not None], deadline)
-        for cell in self._cells.values():
-            if cell.phase != "stopped":
-                retire(cell)
-        if not in_time:
+        """Let what runs end, then stop every actor, within so many seconds. The lifecycle must say `draining`."""
+        if not await drain(self._cells.all, self.stops, self._wait_quiet, seconds):
             self.life_log.warn("drain timed out", timeout_ms=round(seconds * 1000))
-
-    def _has_stop_hook(self, cell: Cell) -> bool:
-        return cell in self.stops or (cell.kind.has_on_stop and cell.span is not None and cell.phase != "stopped")
 
     async def _wait_quiet(self) -> None:
         while self._pending:
@@ -372,7 +385,7 @@ class Registry:
 
     def _abandon(self) -> None:
         """Answer what nobody will work on any more."""
-        for cell in self._cells.values():
+        for cell in self._cells.all():
             if cell.phase == "stopped":
                 continue
             error = cell.stopped_error()

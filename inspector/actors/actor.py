@@ -6,6 +6,8 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from inspector.actors.supervision import Supervision, restart
+
 if TYPE_CHECKING:
     from inspector.actors.cell import Cell
     from inspector.registry import Registry
@@ -34,12 +36,14 @@ class Actor(Generic[S]):
     Class variables:
         name: what addresses call its actors; the class's name in lower-case words unless said.
         mailbox_size: messages that may wait; one more is refused with ``actor.overloaded``.
+        supervision: what follows a crash: `restart` (the default), `stop` or `escalate`.
     """
 
     __slots__ = ("_cell", "state")
 
     name: ClassVar[str]
     mailbox_size: ClassVar[int] = 1000
+    supervision: ClassVar[Supervision] = restart()
 
     _cell: Cell
     state: S
@@ -58,7 +62,7 @@ class Actor(Generic[S]):
         """Prepare a life; no action runs before it returns. What it raises is a crash."""
 
     async def on_stop(self) -> None:
-        """End a life in good order, when the host drains or somebody stops the actor; not after a crash."""
+        """End a life in good order: the host drains, or somebody stops or restarts the actor; not after a crash."""
 
     async def run(self) -> None:
         """Work for as long as the actor lives, beside its actions. What it raises is a crash."""

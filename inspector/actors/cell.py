@@ -17,6 +17,7 @@ from inspector.actors.actor import Actor
 from inspector.actors.calls import Call, current_call
 from inspector.actors.life import Life
 from inspector.actors.notes import failure, note
+from inspector.actors.supervision import Crashes
 from inspector.actors.workers import enter
 from inspector.tracing import DEBUG, INFO, TRACE, WARN, Span, current_span
 from protocol.errors import InspectorError
@@ -80,8 +81,7 @@ class Cell:
         self.actions = 0
         self.errors = 0
         self.restarts = 0
-        self.crashes: tuple[int, float] | None = None
-        """How often it crashed in a row, and the trio time of the start after that."""
+        self.crashes: Crashes | None = None
         self.started_at: int | None = None
         self.active_at: int | None = None
         self.failure: Failure | None = None
@@ -171,8 +171,8 @@ class Cell:
         spec = call.spec
         if (
             caller is not None
-            # While it starts, not even what runs concurrently can begin.
-            and (not spec.concurrent or self.phase == "starting")
+            # Between two lives and while it starts, not even what runs concurrently can begin.
+            and (not spec.concurrent or self.phase in ("starting", "restarting"))
             and caller.waits_for(self)
         ):
             chain = [*caller.chain(), self.address]
@@ -307,7 +307,7 @@ class Cell:
         following: Call | None = None
         if call is self.current:
             self.current = following = self._take()
-        if self.phase == "stopping":
+        if self.phase != "idle":
             self.registry.stops.turn_over()
         self.touch()
         return following

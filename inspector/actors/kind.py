@@ -9,6 +9,7 @@ import msgspec
 
 from inspector.actors.actions import ActionSpec, actions_of
 from inspector.actors.actor import Actor
+from inspector.actors.supervision import Supervision
 from protocol.errors import InspectorError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Kind:
         "name",
         "schema",
         "state",
+        "supervision",
     )
 
     def __init__(self, actor: type[Actor[Any]], log: Logger) -> None:
@@ -49,6 +51,9 @@ class Kind:
         self.name = actor.name
         self.log = log
         self.mailbox_size = actor.mailbox_size
+        self.supervision = actor.supervision
+        if not isinstance(self.supervision, Supervision):
+            raise TypeError(f"{actor.__qualname__}: supervision is restart(), stop() or escalate()")
         self.actions: dict[str, ActionSpec] = actions_of(actor)
         self.has_on_start = actor.on_start is not Actor.on_start
         self.has_on_stop = actor.on_stop is not Actor.on_stop

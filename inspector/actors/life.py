@@ -1,7 +1,8 @@
 """A life: the task that an actor has while it starts, runs, or has tasks of its own; and what follows a crash.
 
 An exception out of `on_start`, `run` or a spawned task is a crash: it is logged, what the actor was doing is answered
-with ``actor.stopped``, and after a while it starts again with a new state. What waits in the mailbox waits on.
+with ``actor.stopped``, and its class's supervision says what follows. Where that is a new life it begins after a while,
+with a new state, and what waits in the mailbox waits on.
 """
 
 from __future__ import annotations
@@ -10,28 +11,22 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, assert_never
 
 import trio
 
 from inspector.actors.actions import ActionSpec, action
 from inspector.actors.calls import Call, current_call
 from inspector.actors.notes import note, text_of
-from inspector.tracing import DEBUG, ERROR
+from inspector.actors.supervision import Crashes, EscalationError
+from inspector.tracing import DEBUG, ERROR, INFO
 from protocol.errors import InspectorError
 from protocol.messages import Failure
 
 if TYPE_CHECKING:
     from inspector.actors.cell import Cell
 
-__all__ = ("BACKOFF_FIRST", "BACKOFF_MOST", "HEALTHY_AFTER", "Life", "hook_call")
-
-BACKOFF_FIRST: Final = 0.5
-"""Seconds between a first crash and the start after it; twice as long after each further one."""
-BACKOFF_MOST: Final = 30.0
-"""Seconds that it is at most."""
-HEALTHY_AFTER: Final = 60.0
-"""Seconds of life after which a crash counts as a first one."""
+__all__ = ("Life", "hook_call")
 
 _TARGET: Final = "inspector.actors.life"
 _Task = tuple[Callable[..., Awaitable[object]], tuple[Any, ...], str, str, Context]
@@ -95,12 +90,10 @@ class Life:
                         # A task that fails while the actor is stopped is no crash, but it must not go unseen.
                         self._note("actor task failed while it was stopped", _innermost(crash))
                         return
-                    self._crashed(crash)
-                    if cell.phase == "stopping":
-                        # Somebody waits for its last turn: it does not start again for that.
+                    again_at = self._crashed(crash)
+                    if again_at is None:
                         return
-                    assert cell.crashes is not None
-                    await trio.sleep_until(cell.crashes[1])
+                    await trio.sleep_until(again_at)
                     self._started = False
         finally:
             if cell.life is self:
@@ -144,10 +137,11 @@ class Life:
         cell = self._cell
         cell.phase = "starting"
         cell.touch()
-        if cell.generation:
+        first = not cell.generation
+        span = cell.open_span()
+        if not first:
             cell.make_actor()
             cell.changed()
-        span = cell.open_span()
         actor = cell.actor
         assert actor is not None
         if cell.kind.has_on_start:
@@ -199,7 +193,8 @@ class Life:
             self._cell.life = None
             self._cell.changed()
 
-    def _crashed(self, exc: BaseException) -> None:
+    def _crashed(self, exc: BaseException) -> float | None:
+        """Note a crash and decide what follows; return the trio time of the next start, None where there is none."""
         cell = self._cell
         exc = _innermost(exc)
         self._nursery = None
@@ -207,31 +202,58 @@ class Life:
         self._tasks = 0
         cell.errors += 1
         cell.failure = Failure(type=type(exc).__name__, message=text_of(exc), at=time.time_ns() // 1_000_000)
-        if cell.phase == "stopping":
+        again_at: float | None = None
+        if cell in cell.registry.stops:
+            # Whoever ends this life waits for its last turn, and knows what comes after.
             self._note("actor crashed", exc)
         else:
-            cell.phase = "restarting"
-            cell.restarts += 1
-            self._note("actor crashed", exc, again_in_ms=round(self._back_off() * 1000))
+            again_at = self._decide(exc)
         cell.interrupt(cell.stopped_error())
         if cell.span is not None:
             cell.span.end("error")
         for waiting in cell.mailbox or ():
             cell.registry.deadlines.add(waiting)
         cell.touch()
+        return again_at
 
-    def _back_off(self) -> float:
-        """Count a crash; return the seconds to the next start."""
+    def _decide(self, exc: BaseException) -> float | None:
         cell = self._cell
-        now = trio.current_time()
-        crashes, since = cell.crashes or (0, now)
-        if now - since >= HEALTHY_AFTER:
-            crashes = 0
-        delay = min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(crashes, 32))
-        cell.crashes = (crashes + 1, now + delay)
-        return delay
+        supervision = cell.kind.supervision
+        match supervision.decision:
+            case "restart":
+                if cell.crashes is None:
+                    cell.crashes = Crashes(supervision)
+                delay = cell.crashes.add(trio.current_time())
+                if delay is not None:
+                    cell.phase = "restarting"
+                    cell.restarts += 1
+                    self._note("actor crashed", exc, again_in_ms=round(delay * 1000))
+                    return cell.crashes.again_at
+                self._note("actor crashed", exc)
+                self._note("actor given up", most=supervision.most, within_ms=round(supervision.within * 1000))
+                self._give_up("failed")
+            case "stop":
+                self._note("actor crashed", exc)
+                note(cell.registry.life_log, INFO, cell.span, "actor stopped")
+                self._give_up("stopped")
+            case "escalate":
+                self._note("actor crashed", exc)
+                self._note("actor ends the host", exit_code=supervision.exit_code)
+                self._give_up("failed")
+                escalation = EscalationError(
+                    cell.address, supervision.exit_code, f"{type(exc).__name__}: {text_of(exc)}"
+                )
+                escalation.__cause__ = exc
+                cell.registry.escalate(escalation)
+            case never:
+                assert_never(never)
+        return None
 
-    def _note(self, message: str, exc: BaseException | None, **fields: Any) -> None:
+    def _give_up(self, phase: Literal["stopped", "failed"]) -> None:
+        self._cell.phase = phase
+        self._cell.clear(self._cell.stopped_error())
+
+    def _note(self, message: str, exc: BaseException | None = None, **fields: Any) -> None:
         cell = self._cell
         note(cell.registry.life_log, ERROR, cell.span, message, exc, **fields)
 

@@ -1,4 +1,4 @@
-"""Stops: how actors end in good order, one that somebody stops and all of them when the host drains."""
+"""Stops and restarts: how lives end in good order, one that somebody ends and all of them when the host drains."""
 
 from __future__ import annotations
 
@@ -8,62 +8,141 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from inspector.actors.calls import current_call
-from inspector.actors.life import hook_call
+from inspector.actors.actions import ActionSpec, action
+from inspector.actors.calls import Call, current_call
+from inspector.actors.life import Life, hook_call
 from inspector.actors.notes import note
 from inspector.tracing import DEBUG, ERROR, INFO
 
 if TYPE_CHECKING:
     from inspector.actors.cell import Cell
+    from protocol.errors import InspectorError
 
-__all__ = ("Stop", "Stops", "retire")
+__all__ = ("RESTART", "RESTART_GRACE", "Stop", "Stops", "retire")
+
+RESTART_GRACE: Final = 5.0
+"""Seconds that the last turn and the stop hook of a life have when the actor is restarted, like a child's shutdown in
+Erlang: a restart is what one does to an actor that is stuck. Then the hook is cancelled, and the next life begins."""
 
 _TARGET: Final = "inspector.actors.life"
 
 
+@action(timeout=None)
+def _restart(actor: object) -> None:
+    """Stand for a restart where somebody waits for one."""
+
+
+RESTART: Final = ActionSpec(object, "(restart)", _restart)
+"""What a call is for that waits for a restart; its value is the generation of the new life."""
+
+
 class Stop:
-    """The end of one actor in good order: its last turn, then its tasks, then its stop hook.
+    """The end of one life in good order: its last turn, then its tasks, then its stop hook; and what follows.
 
     It has a task of its own: somebody who waits for it and is cancelled stops nothing.
 
     Args:
-        cell: the actor; from now on it takes nothing in.
+        cell: the actor. If it ends, it takes nothing in from now on; if it lives again, what comes waits for that.
         deadline: the trio time at which it is cut short.
+        last_turn: let what runs end first.
+        remove: take the actor out of the registry in the end.
+        again: begin another life in the end.
     """
 
-    def __init__(self, cell: Cell, deadline: float = math.inf) -> None:
+    def __init__(
+        self, cell: Cell, deadline: float = math.inf, *, last_turn: bool, remove: bool = False, again: bool = False
+    ) -> None:
         # One that starts, or is between a crash and the next start, has nothing to end.
         self._healthy = cell.phase == "idle"
         self._cell = cell
+        self._last_turn = last_turn
+        self._patience = trio.current_time() + RESTART_GRACE if again else math.inf
+        self._callers: list[Call] = []
+        self._remove = remove
+        self._again = again
         self.scope = trio.CancelScope(deadline=deadline)
         self.over = trio.Event()
-        cell.phase = "stopping"
-        cell.clear(cell.stopped_error())
+        if again:
+            cell.phase = "restarting"
+            if cell.span is not None:
+                note(cell.registry.life_log, INFO, cell.span, "actor is restarted")
+            cell.interrupt(cell.stopped_error())
+            for waiting in cell.mailbox or ():
+                cell.registry.deadlines.add(waiting)
+            cell.touch()
+        else:
+            cell.phase = "stopping"
+            cell.clear(cell.stopped_error())
 
-    async def work(self, last_turn: Callable[[], Awaitable[None]] | None, finish: Callable[[], None]) -> None:
-        """End the actor.
+    def tell(self, call: Call) -> None:
+        """Resolve a call with the generation of the life that follows, or reject it where none does."""
+        self._callers.append(call)
+
+    def end_for_good(self, reason: InspectorError, *, remove: bool) -> None:
+        """Let no other life follow, whatever was meant before: whoever wants the end goes before who wants a start."""
+        self._remove |= remove
+        if self._again:
+            self._again = False
+            self._patience = math.inf
+            self._cell.phase = "stopping"
+            self._cell.clear(self._cell.stopped_error())
+            for call in self._callers:
+                call.reject(reason)
+
+    async def work(self, turn_over: Callable[[], Awaitable[None]], finish: Callable[[bool], None]) -> None:
+        """End the life, and begin the next where one is wanted.
 
         Args:
-            last_turn: waits until what runs has ended; None where that has been waited for.
-            finish: called when all is over, however it came out.
+            turn_over: waits until some turn of an actor that ends a life is over.
+            finish: called when all is over, however it came out; with whether to remove the actor.
         """
         cell = self._cell
+        ended = False
         try:
             with self.scope:
-                if last_turn is not None:
-                    await last_turn()
+                if self._last_turn:
+                    with trio.move_on_at(self._patience):
+                        while cell.current is not None or cell.running:
+                            await turn_over()
                 if cell.life is not None:
                     await cell.life.end()
-                if self._healthy and cell.kind.has_on_stop and cell.span is not None:
-                    await _run_stop_hook(cell)
+                # It may have crashed meanwhile.
+                self._healthy &= cell.span is not None and not cell.span.ended
+                # Beside a turn that does not end a hook has no business.
+                if self._healthy and cell.kind.has_on_stop and trio.current_time() < self._patience:
+                    with trio.move_on_at(self._patience) as hook:
+                        await _run_stop_hook(cell)
+                    if hook.cancelled_caught:
+                        note(cell.registry.life_log, ERROR, cell.span, "stop hook took too long")
+                ended = True
         finally:
+            again = self._again and ended
             retire(cell)
-            finish()
+            finish(self._remove)
+            if again:
+                self._begin_again()
+            else:
+                for call in self._callers:
+                    call.reject(cell.stopped_error())
             self.over.set()
+
+    def _begin_again(self) -> None:
+        cell = self._cell
+        cell.phase = "starting"
+        # Somebody has looked at it: how often it crashed before counts no more.
+        cell.crashes = None
+        cell.restarts += 1 if cell.generation else 0
+        if self._healthy:
+            cell.failure = None
+        cell.life = Life(cell)
+        cell.registry.start_life(cell.life)
+        for call in self._callers:
+            call.resolve(cell.generation + 1)
+        cell.touch()
 
 
 class Stops:
-    """The ends of one registry's actors that are under way.
+    """The ends of one registry's lives that are under way.
 
     Args:
         start: starts a task in the registry's nursery.
@@ -80,7 +159,7 @@ class Stops:
         return cell in self._stops
 
     def turn_over(self) -> None:
-        """A turn of an actor that is stopping is over."""
+        """A turn of an actor that takes none at this moment is over."""
         self._turn_over.set()
         self._turn_over = trio.Event()
 
@@ -93,21 +172,36 @@ class Stops:
             deadline: the trio time at which it is cut short.
         """
         if cell in self._stops:
-            return self._stops[cell]
+            stop = self._stops[cell]
+            reason = cell.stopped_error() if last_turn else cell.registry.shut_down_error()
+            stop.end_for_good(reason, remove=last_turn)
+            return stop
+        return self._add(cell, Stop(cell, deadline, last_turn=last_turn, remove=last_turn))
 
-        async def wait_last_turn() -> None:
-            while cell.current is not None or cell.running:
-                await self._turn_over.wait()
+    def restart(self, call: Call) -> None:
+        """Restart the actor that a call is for: resolve the call with the new generation, or reject it."""
+        cell = call.cell
+        stop = self._stops.get(cell)
+        if stop is None:
+            stop = self._add(cell, Stop(cell, last_turn=True, again=True))
+        elif cell.phase == "stopping":
+            call.reject(cell.stopped_error())
+            return
+        stop.tell(call)
 
-        def finish() -> None:
+    def _add(self, cell: Cell, stop: Stop) -> Stop:
+        def finish(remove: bool) -> None:
             del self._stops[cell]
-            if last_turn:
+            if remove:
                 self._remove(cell)
 
-        async def work() -> None:
-            await stop.work(wait_last_turn if last_turn else None, finish)
+        async def turn_over() -> None:
+            await self._turn_over.wait()
 
-        stop = self._stops[cell] = Stop(cell, deadline)
+        async def work() -> None:
+            await stop.work(turn_over, finish)
+
+        self._stops[cell] = stop
         self._start(work)
         return stop
 

@@ -19,16 +19,12 @@ from protocol.messages import (
     ActorsRequest,
     ActorsResponse,
     ActorsUpdated,
-    Cause,
     Init,
     Rpc,
     RpcsListRequest,
     RpcsListResponse,
     SpansRequest,
     SpansResponse,
-    StateRequest,
-    StateResponse,
-    StateUpdated,
 )
 from tui.connection import LinkLost
 from tui.discovery import Target
@@ -36,12 +32,7 @@ from tui.link import Link, LinkEvent, backoff
 from tui.model.history import Fired, History
 from tui.model.world import World
 
-__all__ = (
-    "PAGE",
-    "Inspection",
-    "Listener",
-    "StateWatch",
-)
+__all__ = ("PAGE", "Inspection", "Listener")
 
 PAGE: Final = 500
 """Actors of one page of the list."""
@@ -79,80 +70,6 @@ class _ActorsFeed:
     def ended(self, error: InspectorError) -> None:
         # A host without actors: its log can be read all the same.
         self._inspection.world.begin((), self._inspection.clock())
-
-
-class StateWatch:
-    """One actor's state, live, as a subscription.
-
-    Attributes:
-        actor: the address.
-        known: an answer has come.
-        enabled: the actor has a state.
-        state: the last one.
-        before: the one before it, from which the changes can be told; `first` says that there is none.
-        version: of the last one.
-        cause: what changed it, where the host says so.
-        error: why there is nothing to see, if so.
-        at: when the last one came, in seconds of a monotonic clock.
-    """
-
-    def __init__(self, inspection: Inspection, actor: str, on_change: Callable[[StateWatch], None]) -> None:
-        self.actor = actor
-        self.known = False
-        self.enabled = False
-        self.state: Any = None
-        self.before: Any = None
-        self.first = True
-        self.version: int | None = None
-        self.cause: Cause | None = None
-        self.error: InspectorError | None = None
-        self.at = 0.0
-        self._inspection = inspection
-        self._on_change = on_change
-
-    def request(self, init: Init) -> StateRequest:
-        """Make the request that opens it."""
-        return StateRequest(id=0, actor=self.actor, subscribe=True)
-
-    def opened(self, response: StateResponse) -> None:
-        """Take the state as it is."""
-        self.error, self.enabled, self.known = None, response.enabled, True
-        if response.enabled:
-            version = response.version if isinstance(response.version, int) else None
-            self._take(response.state, version, None)
-        else:
-            self.state = self.before = self.version = self.cause = None
-            self.first = True
-        self._on_change(self)
-
-    def pushed(self, push: StateUpdated) -> None:
-        """Take a new version; one that comes as a patch is asked for whole."""
-        if isinstance(push.patch, list):
-            self._inspection.spawn(self._fetch(push))
-            return
-        self._take(push.state, push.version, push.cause if isinstance(push.cause, Cause) else None)
-        self._on_change(self)
-
-    def ended(self, error: InspectorError) -> None:
-        """Take the reason why there is nothing (more) to see."""
-        self.error, self.known = error, True
-        self._on_change(self)
-
-    async def _fetch(self, push: StateUpdated) -> None:
-        try:
-            response = await self._inspection.link.request(StateRequest(id=0, actor=self.actor), StateResponse)
-        except (InspectorError, LinkLost):
-            # The next version, or the next connection, brings it.
-            return
-        self._take(response.state, push.version, push.cause if isinstance(push.cause, Cause) else None)
-        self._on_change(self)
-
-    def _take(self, state: Any, version: int | None, cause: Cause | None) -> None:
-        if version is not None and version == self.version and self.state == state:
-            return
-        self.first = self.version is None
-        self.before, self.state = self.state, state
-        self.version, self.cause, self.at = version, cause, self._inspection.clock()
 
 
 class Inspection:
@@ -197,12 +114,6 @@ class Inspection:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def watch_state(self, actor: str, on_change: Callable[[StateWatch], None]) -> StateWatch:
-        """Begin to watch a state; `link.unsubscribe` ends it."""
-        watch = StateWatch(self, actor, on_change)
-        await self.link.subscribe(watch)
-        return watch
 
     async def actions(self, actor: str) -> list[Rpc]:
         """List an actor's actions.

@@ -173,6 +173,17 @@ class Link:
         if sub is not None and self._connection is not None:
             await self._connection.unsubscribe(sub)
 
+    async def renew(self, subscription: Subscription) -> None:
+        """Open a subscription anew, on the connection that it is open on; one that is not open is left alone."""
+        connection, sub = self._connection, self._subscriptions.get(subscription)
+        if connection is None or sub is None:
+            return
+        # Whoever asks again meanwhile finds that it is under way.
+        self._subscriptions[subscription] = None
+        await connection.unsubscribe(sub)
+        if subscription in self._subscriptions and connection is self._connection:
+            await self._open(connection, subscription)
+
     async def _serve(self, connection: Connection) -> str:
         host_id = connection.init.host.id
         new_host, self._host_id = host_id != self._host_id, host_id

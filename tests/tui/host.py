@@ -402,14 +402,15 @@ class ScriptedHost:
                         push.cause = cause
                     await client.send(client.session.push(push))
 
-    async def patch_state(self, address: str) -> None:
-        """Push word of a change as a patch on what the client has."""
+    async def patch_state(self, address: str, *patch: PatchOp, cause: Cause | None = None) -> None:
+        """Push word of a change as a patch; the state itself is set by the test."""
         version = self.versions[address] = self.versions.get(address, 1) + 1
         for client in list(self.clients):
             for sub, watched in list(client.state_subs.items()):
                 if watched == address:
-                    patch = [PatchOp(op="replace", path="/count", value=99)]
-                    push = StateUpdated(sub=sub, actor=address, version=version, patch=patch)
+                    push = StateUpdated(sub=sub, actor=address, version=version, patch=list(patch))
+                    if cause is not None:
+                        push.cause = cause
                     await client.send(client.session.push(push))
 
     async def change(self, *rows: ActorInfo, removed: list[str] | None = None) -> None:

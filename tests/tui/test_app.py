@@ -14,7 +14,9 @@ from protocol.messages import (
     ActionRequest,
     ActionResponse,
     ActorsRequest,
+    Cause,
     LogsSubscribe,
+    PatchOp,
     Request,
     StateRequest,
     Unsubscribe,
@@ -315,13 +317,32 @@ def test_a_state_that_nobody_looks_at_is_not_asked_for() -> None:
     drive(test)
 
 
-def test_a_state_that_comes_as_a_patch_is_asked_for_whole() -> None:
+def test_a_state_that_comes_as_a_patch_is_patched_here() -> None:
     async def test(driver: Driver) -> None:
         await driver.press("2")
         await driver.sees("count: 3")
-        driver.host.states["counter/default"] = {"count": 99}
-        await driver.host.patch_state("counter/default")
-        await driver.sees("count: 99", "version 2")
+        patch = [PatchOp(op="replace", path="/count", value=99), PatchOp(op="add", path="/names/0", value="new")]
+        await driver.host.patch_state("counter/default", *patch, cause=Cause(action="increment"))
+        await driver.sees("count: 99", '0: "new"', "version 2", "by increment")
+        assert len(driver.host.asked_for(StateRequest)) == 1
+
+    drive(test)
+
+
+def test_a_patch_that_does_not_fit_begins_the_subscription_anew() -> None:
+    async def test(driver: Driver) -> None:
+        await driver.press("2")
+        await driver.sees("count: 3")
+        driver.host.states["counter/default"] = {"total": 7}
+        misfit = PatchOp(op="remove", path="/nowhere")
+        await driver.host.patch_state("counter/default", misfit)
+        await driver.sees("total: 7", "version 2")
+        [first, second] = driver.host.asked_for(StateRequest)
+        assert first.id != second.id
+        assert [request.sub for request in driver.host.asked_for(Unsubscribe)][-1] == first.id
+        # What follows fits the new beginning.
+        await driver.host.patch_state("counter/default", PatchOp(op="replace", path="/total", value=8))
+        await driver.sees("total: 8", "version 3")
 
     drive(test)
 

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from protocol.errors import InspectorError
-from protocol.messages import ActionRequest, Failure, Request
+from protocol.messages import ActionRequest, Failure, PatchOp, Request
 from tests.tui.host import TOKEN, Client, ScriptedHost, actor, record
 from tui import cli
 from tui.commands.logs import _readable
@@ -259,9 +259,14 @@ def test_watching_a_state(there: HostThread) -> None:
     assert json.loads(process.stdout.readline())["version"] == 1
     there.do(there.host.set_state("counter/default", {"count": 4}))
     assert json.loads(process.stdout.readline()) == {"version": 2, "state": {"count": 4}}
+    there.do(there.host.patch_state("counter/default", PatchOp(op="replace", path="/count", value=5)))
+    assert json.loads(process.stdout.readline()) == {"version": 3, "state": {"count": 5}}
+    # A patch that does not fit: it begins anew, and what follows fits that.
     there.host.states["counter/default"] = {"count": 99}
-    there.do(there.host.patch_state("counter/default"))
-    assert json.loads(process.stdout.readline()) == {"version": 3, "state": {"count": 99}}
+    there.do(there.host.patch_state("counter/default", PatchOp(op="remove", path="/nowhere")))
+    assert json.loads(process.stdout.readline()) == {"version": 4, "state": {"count": 99}}
+    there.do(there.host.patch_state("counter/default", PatchOp(op="replace", path="/count", value=6)))
+    assert json.loads(process.stdout.readline()) == {"version": 5, "state": {"count": 6}}
     there.do(there.host.stop())
     _, err = process.communicate(timeout=60)
     assert (process.returncode, b"link_lost" in err) == (NO_HOST, True)

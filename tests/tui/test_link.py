@@ -193,3 +193,34 @@ def test_a_connection_that_lasted_lets_the_first_retry_come_at_once_again(monkey
             assert (await rig.lost()).attempt == 1
 
     linked(test)
+
+
+def test_a_subscription_is_opened_anew_once() -> None:
+    async def test(rig: Rig) -> None:
+        await rig.connected()
+        watch = Watch()
+        await rig.link.renew(watch)
+        await rig.link.subscribe(watch)
+        assert await watch.said.get() == {"count": 3, "names": ["a", "b"]}
+        await asyncio.gather(rig.link.renew(watch), rig.link.renew(watch))
+        assert await watch.said.get() == {"count": 3, "names": ["a", "b"]}
+        await rig.host.wait_asked(StateRequest, 2)
+        await rig.host.set_state("counter/default", {"count": 4})
+        assert await watch.said.get() == {"count": 4}
+        assert len(rig.host.asked_for(StateRequest)) == 2
+        assert watch.said.empty()
+
+    linked(test)
+
+
+def test_a_subscription_that_nobody_wants_any_more_is_not_opened_anew() -> None:
+    async def test(rig: Rig) -> None:
+        await rig.connected()
+        watch = Watch()
+        await rig.link.subscribe(watch)
+        await watch.said.get()
+        await asyncio.gather(rig.link.renew(watch), rig.link.unsubscribe(watch))
+        assert rig.link.subscriptions == 0
+        assert len(rig.host.asked_for(StateRequest)) == 1
+
+    linked(test)

@@ -1,4 +1,4 @@
-"""`inspector-tui state`: an actor's state, once or whenever it changes."""
+"""`inspector-tui state`: an actor's state, once or whenever it changes; and changes of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tui.commands.output import write_line
 from tui.commands.session import complain, host_options, json_option, run
 from tui.connection import Connection, LinkLost
 from tui.exits import ANSWERED_ERROR, EXIT_HELP
+from tui.model.replica import Replica
 from tui.model.values import to_json
 
 __all__ = ("command",)
@@ -65,19 +66,36 @@ def _print(state: Any, version: object, cause: object, as_json: bool) -> None:
 
 
 class _Watch:
-    """Passes on what comes; of a state that changes faster than it is printed, the newest versions."""
+    """Passes on what comes; of a state that changes faster than it is printed, the newest versions.
+
+    `queue` brings state, version and cause; None when it has to begin anew, and what ends it.
+    """
 
     def __init__(self) -> None:
-        self.queue: asyncio.Queue[StateResponse | StateUpdated | InspectorError] = asyncio.Queue()
+        self.queue: asyncio.Queue[tuple[Any, int | None, object] | StateResponse | InspectorError | None] = (
+            asyncio.Queue()
+        )
+        self._replica = Replica()
+        self._lost = False
 
     def opened(self, response: StateResponse) -> None:
-        self.queue.put_nowait(response)
+        self._replica.begin(response)
+        self._lost = False
+        self.queue.put_nowait(
+            (self._replica.state, self._replica.version, None) if response.enabled else response,
+        )
 
     def pushed(self, push: StateUpdated) -> None:
-        # Bounded: versions have numbers, so that what was left out can be seen.
+        if self._lost:
+            return
+        if not self._replica.follow(push):
+            self._lost = True
+            self.queue.put_nowait(None)
+            return
+        # Bounded: versions have numbers, so that what was left out can be seen. A None is the last that there is.
         if self.queue.qsize() >= _WAITING:
             self.queue.get_nowait()
-        self.queue.put_nowait(push)
+        self.queue.put_nowait((self._replica.state, self._replica.version, push.cause))
 
     def ended(self, error: InspectorError) -> None:
         self.queue.put_nowait(error)
@@ -85,7 +103,7 @@ class _Watch:
 
 async def _watch(connection: Connection, address: str, as_json: bool) -> int:
     watch = _Watch()
-    await connection.subscribe(StateRequest(id=0, actor=address, subscribe=True), watch)
+    sub = await connection.subscribe(StateRequest(id=0, actor=address, subscribe=True), watch)
     closed = asyncio.shield(connection.closed)
     while True:
         come = asyncio.ensure_future(watch.queue.get())
@@ -97,11 +115,9 @@ async def _watch(connection: Connection, address: str, as_json: bool) -> int:
         if isinstance(said, InspectorError):
             raise said
         if isinstance(said, StateResponse):
-            if not said.enabled:
-                return _disabled(address)
-            _print(said.state, said.version, None, as_json)
-        elif isinstance(said.patch, list):
-            whole = await connection.request(StateRequest(id=0, actor=address), StateResponse)
-            _print(whole.state, whole.version, said.cause, as_json)
+            return _disabled(address)
+        if said is None:
+            await connection.unsubscribe(sub)
+            sub = await connection.subscribe(StateRequest(id=0, actor=address, subscribe=True), watch)
         else:
-            _print(said.state, said.version, said.cause, as_json)
+            _print(*said, as_json)

@@ -19,7 +19,7 @@ from textual.widgets import ContentSwitcher, Static
 from protocol.errors import InspectorError
 from tui.connection import LinkLost
 from tui.feed import LogFeed, LogSink
-from tui.inspection import Inspection, StateWatch
+from tui.inspection import Inspection
 from tui.link import Connected, LinkEvent, Lost
 from tui.log_source import LogSource
 from tui.logs.text import neutralise
@@ -97,7 +97,6 @@ class MainScreen(Screen[None]):
         self.place = place
         self._clock = clock
         self._source: LogSource | None = None
-        self._watch: StateWatch | None = None
         self._chosen: str | None = None
         self._settling: Timer | None = None
         self._lost_at = 0.0
@@ -116,7 +115,7 @@ class MainScreen(Screen[None]):
                 yield TabLine(TABS, id="tabs")
                 with ContentSwitcher(initial="Logs", id="panes"):
                     yield LogPane(id="Logs")
-                    yield StatePane(id="State")
+                    yield StatePane(self.inspection, id="State")
                     yield ActionPane(self.inspection.history, id="Actions")
         yield KeyLine(id="keys")
 
@@ -251,25 +250,12 @@ class MainScreen(Screen[None]):
     def _look(self) -> None:
         """Ask for what the tab in sight shows of the chosen actor, and for nothing that nobody looks at."""
         actor = self._chosen
-        wanted = actor if self.tab == "State" else None
-        if (self._watch.actor if self._watch else None) != wanted:
-            if self._watch is not None:
-                self.inspection.spawn(self.inspection.link.unsubscribe(self._watch))
-                self._watch = None
-            if self.tab == "State":
-                self.query_one(StatePane).begin(actor)
-            if wanted is not None:
-                self._watch = StateWatch(self.inspection, wanted, self._state_changed)
-                self.inspection.spawn(self.inspection.link.subscribe(self._watch))
+        self.query_one(StatePane).look(actor, seen=self.tab == "State")
         if self.tab == "Actions":
             if actor is None:
                 self.query_one(ActionPane).show(None, [], "choose an actor to see its actions")
             else:
                 self.inspection.spawn(self._list_actions(actor))
-
-    def _state_changed(self, watch: StateWatch) -> None:
-        if watch is self._watch and self._live:
-            self.query_one(StatePane).show(watch)
 
     async def _list_actions(self, actor: str) -> None:
         why = "this actor has no actions"

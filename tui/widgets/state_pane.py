@@ -7,10 +7,11 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from tui.inspection import StateWatch
+from tui.inspection import Inspection
 from tui.logs.text import cut, neutralise
 from tui.model.diff import MAX_CHANGES, changes
 from tui.model.values import write_path
+from tui.watches import StateWatch
 from tui.widgets.value_view import ValueView
 
 __all__ = ("StatePane",)
@@ -25,8 +26,9 @@ class StatePane(Vertical):
     StatePane:ansi #state-line { background: ansi_default; color: ansi_default; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, inspection: Inspection, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.inspection = inspection
         self.said = ""
         self._watch: StateWatch | None = None
         self._shown: int | None = None
@@ -38,18 +40,32 @@ class StatePane(Vertical):
         yield Static(id="state-line", markup=False)
         yield ValueView(id="state-view", empty="Choose an actor to see its state.")
 
-    def begin(self, actor: str | None) -> None:
-        """Be about another actor, of which nothing is known yet."""
-        self._watch, self._fresh = None, True
+    def look(self, actor: str | None, *, seen: bool) -> None:
+        """Be about an actor; while nobody sees it the host is not asked."""
+        wanted = actor if seen else None
+        if (self._watch.actor if self._watch else None) != wanted and self._watch is not None:
+            self.inspection.spawn(self.inspection.link.unsubscribe(self._watch))
+            self._watch = None
+        if seen and self._watch is None:
+            self._begin(actor)
+            if actor is not None:
+                self._watch = StateWatch(self.inspection, actor, self._changed)
+                self.inspection.spawn(self.inspection.link.subscribe(self._watch))
+
+    def _begin(self, actor: str | None) -> None:
+        self._fresh = True
         text = (
             f"Waiting for the state of {neutralise(cut(actor, 100))}." if actor else "Choose an actor to see its state."
         )
         self.query_one(ValueView).clear(text)
         self._say("")
 
-    def show(self, watch: StateWatch) -> None:
-        """Show what is known of a state now."""
-        self._watch = watch
+    def _changed(self, watch: StateWatch) -> None:
+        # When the app ends the widgets go one by one, while the link still speaks.
+        if watch is self._watch and self.is_mounted and self.app.is_running:
+            self._show()
+
+    def _show(self) -> None:
         if not self._waiting:
             self._waiting = True
             # The first is shown at once; a state that changes a thousand times a second is drawn ten times.
@@ -60,11 +76,11 @@ class StatePane(Vertical):
         self._waiting = False
         watch = self._watch
         if watch is not None and watch.version != self._shown:
-            self.show(watch)
+            self._show()
 
     def _draw(self) -> None:
         watch, view = self._watch, self.query_one(ValueView)
-        if watch is None:
+        if watch is None or not watch.known:
             return
         self._shown = watch.version
         if watch.error is not None:

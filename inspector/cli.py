@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import resource
 import signal
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from inspector.demo import demo_registry
 from inspector.host import DEFAULT_PORT, serve
 from inspector.lifecycle import DRAIN_TIMEOUT
 from inspector.registry import Registry
+from inspector.service.tls import open_context
 from inspector.tracing.sinks import open_sink
 from protocol.filters import Filter, FilterError, parse_filter
 from protocol.handshake import check_token
@@ -36,6 +39,8 @@ Exit codes:
   3    the address can't be listened on
   130, 143    a second SIGINT or SIGTERM ended it at once
 """
+
+_DESCRIPTORS = 4096
 
 
 class _FilterType(click.ParamType[Filter]):
@@ -137,6 +142,18 @@ _option = partial(click.option, show_envvar=True)
     help="An origin whose pages may connect from a browser. Repeatable.",
 )
 @_option(
+    "--tls-cert",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="INSPECTOR_TLS_CERT",
+    help="Serve with TLS: a PEM file with the certificate, those that lead to its root behind it.",
+)
+@_option(
+    "--tls-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="INSPECTOR_TLS_KEY",
+    help="Its private key, not encrypted; in the same file unless given.",
+)
+@_option(
     "--insecure-bind",
     is_flag=True,
     envvar="INSPECTOR_INSECURE_BIND",
@@ -164,6 +181,8 @@ def main(
     seed: int,
     token: str | None,
     token_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     **serving: Any,
 ) -> None:
     """Run actors and serve their inspector, until SIGINT or SIGTERM.
@@ -172,6 +191,8 @@ def main(
     What stands on the command line goes before the environment.
     """
     serving["token"] = _token(context, token, token_file)
+    serving["tls"] = _tls(tls_cert, tls_key)
+    _raise_descriptor_limit()
     registry = demo_registry(rate, seed, record_size=record_size * 2**20) if target == "demo" else _find(target)
     if record is not None:
         registry.log.set_record_filter(record)
@@ -240,6 +261,28 @@ def _read_token(path: Path) -> str:
         raise click.BadParameter(
             f"{path}: a token is one or more of A-Z a-z 0-9 . _ ~ -", param_hint="--token-file"
         ) from exc
+
+
+def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if cert is None:
+        if key is not None:
+            raise click.UsageError("--tls-key without --tls-cert")
+        return None
+    try:
+        return open_context(cert, key)
+    except ValueError as exc:
+        raise click.BadParameter(str(exc), param_hint="--tls-cert") from exc
+
+
+def _raise_descriptor_limit() -> None:
+    """Take as many file descriptors as a full host needs, where the system's default for a process is lower.
+
+    That default is low for the sake of programs that still use `select`; who needs more may take it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _find(target: str) -> Registry:

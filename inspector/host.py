@@ -6,6 +6,7 @@ import contextlib
 import ipaddress
 import os
 import secrets
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from inspector.lifecycle import DRAIN_TIMEOUT, State
 from inspector.registry import Registry
 from inspector.runtime_file import RuntimeFile
 from inspector.service.service import MAX_CONNECTIONS, Service
+from inspector.service.tls import open_context
 from protocol.dialects import DIALECTS
 from protocol.handshake import Door, check_token
 from protocol.messages import HostInfo
@@ -35,7 +37,7 @@ class Host:
 
     Attributes:
         registry: its actors.
-        url: where inspectors connect, ``http://HOST:PORT``.
+        url: where inspectors connect, ``http://HOST:PORT``, with TLS ``https://HOST:PORT``.
         token: what they need.
         announced: whether the log says that it listens; one that was shut down before that never did.
     """
@@ -75,6 +77,7 @@ async def serve(
     drain_timeout: float = DRAIN_TIMEOUT,
     allow_hosts: Iterable[str] = (),
     allow_origins: Iterable[str] = (),
+    tls: ssl.SSLContext | tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
     insecure_bind: bool = False,
     max_connections: int = MAX_CONNECTIONS,
     runtime_file: bool = True,
@@ -91,8 +94,9 @@ async def serve(
         drain_timeout: seconds that a drain may take.
         allow_hosts: names that the Host header may have besides loopback's and `host`.
         allow_origins: origins of pages in browsers that may connect; none unless given.
-        insecure_bind: allow a `host` that is not this machine alone.
-        max_connections: sockets open at once.
+        tls: a server's context, or the PEM files of a certificate and its key; without it nothing is encrypted.
+        insecure_bind: allow a `host` that is not this machine alone, without TLS.
+        max_connections: inspectors attached at once; fewer where the process has no file descriptors for so many.
         runtime_file: let this user's `inspector-tui` find the host, see `inspector.runtime_file`.
         task_status: gets the `Host` once it serves.
 
@@ -101,10 +105,12 @@ async def serve(
         EscalationError: an actor whose class says `escalate` has crashed, and the host has drained.
         RuntimeError: the registry has run already.
         KeyboardInterrupt: as it is, not in a group.
-        ValueError: the token has another character, or `host` is reachable from outside and `insecure_bind` is not set.
+        ValueError: the token has another character, `tls` can't be used, or `host` is reachable from outside
+            without TLS and `insecure_bind` is not set.
     """
     token = secrets.token_urlsafe(24) if token is None else check_token(token)
-    _check_bind(host, insecure_bind)
+    context = _server_context(tls)
+    _check_bind(host, insecure_bind or context is not None)
     names = _LOOPBACK | {host.lower()} | {name.lower() for name in allow_hosts}
     door = Door(token=token, subprotocols=tuple(DIALECTS), hosts=frozenset(names), origins=frozenset(allow_origins))
     info = _host_info(registry)
@@ -127,8 +133,8 @@ async def serve(
                 # A taken port is an OSError to the caller, not a group that holds one.
                 problem = exc
             else:
-                url = _url(host, listeners)
-                service = Service(registry, door, info, max_connections=max_connections)
+                url = _url(host, listeners, "http" if context is None else "https")
+                service = Service(registry, door, info, max_connections=max_connections, tls=context)
                 served = Host(registry, url, token)
                 with RuntimeFile(url, token, info) if runtime_file else contextlib.nullcontext():
                     await _run(registry, service, listeners, served, drain_timeout, task_status)
@@ -227,8 +233,22 @@ async def _follow(shutdown: trio.Event, registry: Registry) -> None:
     registry.lifecycle.apply("shutdown")
 
 
-def _check_bind(host: str, insecure_bind: bool) -> None:
-    if insecure_bind or host.lower() == "localhost":
+def _server_context(
+    tls: ssl.SSLContext | tuple[str | os.PathLike[str], str | os.PathLike[str]] | None,
+) -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    context = tls if isinstance(tls, ssl.SSLContext) else open_context(*tls)
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+    except ssl.SSLError as exc:
+        # At the first connection it would be too late to say so.
+        raise ValueError("tls is no server's context") from exc
+    return context
+
+
+def _check_bind(host: str, allowed: bool) -> None:
+    if allowed or host.lower() == "localhost":
         return
     with contextlib.suppress(ValueError):
         if ipaddress.ip_address(host).is_loopback:
@@ -236,9 +256,9 @@ def _check_bind(host: str, insecure_bind: bool) -> None:
     raise ValueError(f"{host} can be reached from other machines: without TLS that needs insecure_bind")
 
 
-def _url(host: str, listeners: list[trio.SocketListener]) -> str:
+def _url(host: str, listeners: list[trio.SocketListener], scheme: str) -> str:
     port = listeners[0].socket.getsockname()[1]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _host_info(registry: Registry) -> HostInfo:

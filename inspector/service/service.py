@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import resource
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -15,9 +17,11 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from inspector.service.admission import Strangers, capacity
 from inspector.service.connection import MAX_FRAME, Connection
 from inspector.service.requests import FEATURES
 from inspector.service.subscriptions import MAX_BATCH
+from inspector.service.tls import HandshakeError, TlsWire
 from inspector.service.wire import SocketWire
 from protocol.dialects import DIALECTS
 from protocol.handshake import Accept, Door, Refuse, check_handshake
@@ -30,12 +34,13 @@ if TYPE_CHECKING:
 __all__ = ("CLOSE_GRACE", "HANDSHAKE_TIMEOUT", "MAX_CONNECTIONS", "Service")
 
 HANDSHAKE_TIMEOUT: Final = 10.0
-"""Seconds that a peer has from connecting to a whole request."""
+"""Seconds that a peer has from connecting to a whole request, with TLS or without."""
 CLOSE_GRACE: Final = 2.0
 """Seconds that peers have to answer a close; then their sockets are closed."""
 MAX_CONNECTIONS: Final = 1024
-"""Sockets open at once, handshakes included; one more gets 503."""
+"""Websockets open at once; one more gets 503."""
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_TLS_RECORD: Final = b"\x16"
 
 # What websockets has to say of a peer's mistakes is said in our own log, once.
 _QUIET: Final = logging.getLogger("inspector.websockets")
@@ -60,18 +65,27 @@ class Service:
         registry: what they inspect.
         door: whom it lets in.
         host: what it says of itself.
-        max_connections: sockets open at once.
+        max_connections: websockets open at once, where the process has file descriptors for so many.
+        tls: a server's context; without one, all is plain.
     """
 
     def __init__(
-        self, registry: Registry, door: Door, host: HostInfo, *, max_connections: int = MAX_CONNECTIONS
+        self,
+        registry: Registry,
+        door: Door,
+        host: HostInfo,
+        *,
+        max_connections: int = MAX_CONNECTIONS,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._registry = registry
         self._door = door
         self._host = host
-        self._max_connections = max_connections
+        self._tls = tls
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._max_connections, max_strangers = capacity(max_connections, descriptors)
+        self._strangers = Strangers(max_strangers)
         self._log = registry.log.logger("inspector.service")
-        self._open = 0
         self._made = 0
         self._connections: set[Connection] = set()
         self._left = trio.Event()
@@ -79,21 +93,19 @@ class Service:
 
     async def handle(self, stream: trio.SocketStream) -> None:
         """Serve one accepted socket until it is closed. What goes wrong with it stays with it."""
-        peer = _peer(stream.socket.getpeername) if stream.socket.fileno() >= 0 else "?"
+        address, peer = _peer(stream.socket.getpeername) if stream.socket.fileno() >= 0 else ("?", "?")
         # Sending on the socket itself costs no scheduling step; on the stream it costs one a message.
         sock = socket.socket(fileno=stream.socket.detach())
-        self._open += 1
         try:
             async with trio.open_nursery() as nursery:
                 try:
-                    await self._handle(sock, peer, nursery)
+                    await self._handle(sock, address, peer, nursery)
                 finally:
                     nursery.cancel_scope.cancel()
         except Exception as exc:
             # The root of a connection's task: a bug here must not end the host.
             self._log.exception("connection failed", exc, peer=peer)
         finally:
-            self._open -= 1
             sock.close()
 
     async def close(self) -> None:
@@ -106,25 +118,22 @@ class Service:
                 self._left = trio.Event()
                 await self._left.wait()
 
-    async def _handle(self, sock: socket.socket, peer: str, nursery: trio.Nursery) -> None:
+    async def _handle(self, sock: socket.socket, address: str, peer: str, nursery: trio.Nursery) -> None:
         connection: Connection | None = None
 
         def drained() -> None:
             if connection is not None:
                 connection.drained()
 
-        wire = SocketWire(sock, nursery, drained)
+        wire = SocketWire(sock, nursery, drained) if self._tls is None else TlsWire(sock, nursery, drained, self._tls)
         protocol = _Websocket(max_size=MAX_FRAME, logger=_QUIET)
-        accepted = False
-        with trio.move_on_after(HANDSHAKE_TIMEOUT) as patience:
-            accepted = await self._shake_hands(wire, protocol, peer)
-        if not accepted:
-            if patience.cancelled_caught:
-                self._log.debug("handshake refused", peer=peer, reason=f"no request within {HANDSHAKE_TIMEOUT:g} s")
-            else:
-                await _linger(wire)
-            wire.close()
-            return
+        if self._strangers.enter(wire, address) is not None:
+            self._log.debug("handshake refused", reason="it was the oldest of too many that had not asked yet")
+        try:
+            if not await self._admit(wire, protocol, peer):
+                return
+        finally:
+            self._strangers.leave(wire, address)
         assert protocol.chosen is not None
         self._made += 1
         with self._span(f"c{self._made}", peer, protocol.chosen):
@@ -139,17 +148,35 @@ class Service:
                 connection.end()
                 self._left.set()
 
+    async def _admit(self, wire: SocketWire, protocol: _Websocket, peer: str) -> bool:
+        """Tell whether the peer has a websocket; if not, it has heard why, and the wire is closed."""
+        with trio.move_on_after(HANDSHAKE_TIMEOUT) as patience:
+            try:
+                if isinstance(wire, TlsWire):
+                    await wire.shake_hands()
+                if await self._shake_hands(wire, protocol, peer):
+                    return True
+            except HandshakeError as exc:
+                self._log.debug("handshake refused", peer=peer, reason=str(exc))
+        if patience.cancelled_caught:
+            self._log.debug("handshake refused", peer=peer, reason=f"no request within {HANDSHAKE_TIMEOUT:g} s")
+        else:
+            await _linger(wire)
+        wire.close()
+        return False
+
     async def _shake_hands(self, wire: SocketWire, protocol: _Websocket, peer: str) -> bool:
         """Read the request and answer it; tell whether a websocket is open."""
-        if self._open > self._max_connections:
-            # Without waiting for the request: silent peers must not hold more sockets than that.
-            full = protocol.reject(503, f"{self._max_connections} connections are open already.\n")
-            self._send_response(wire, protocol, peer, full)
-            return False
         tail = rest = b""
         while not protocol.events and protocol.handshake_exc is None:
             data = await wire.receive()
             if not data:
+                return False
+            if not tail and data.startswith(_TLS_RECORD):
+                # It would wait for an answer in TLS, and never send what this side waits for.
+                self._log.debug("handshake refused", peer=peer, reason="TLS from the peer")
+                answer = protocol.reject(400, "This port does not speak TLS: use http:// or ws://.\n")
+                wire.send([answer.serialize(), b""])
                 return False
             # The library takes what stands behind the request for frames, and would answer them before the request.
             end = (tail + data).find(_END_OF_HEAD)
@@ -184,6 +211,8 @@ class Service:
         if self._closing:
             return protocol.reject(503, "The host is shutting down.\n")
         verdict = check_handshake(request.path, request.headers.raw_items(), self._door)
+        if isinstance(verdict, Accept) and len(self._connections) >= self._max_connections:
+            return protocol.reject(503, f"{self._max_connections} connections are open already.\n")
         if isinstance(verdict, Accept):
             protocol.chosen = Subprotocol(verdict.subprotocol)
             return protocol.accept(request)
@@ -232,9 +261,10 @@ def _plain(value: object) -> object:
     return {field: getattr(value, field) for field in value.__struct_fields__}
 
 
-def _peer(getpeername: Any) -> str:
+def _peer(getpeername: Any) -> tuple[str, str]:
+    """Return the peer's address, and the address with its port as people write it."""
     try:
         name = getpeername()
     except OSError:
-        return "?"
-    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+        return "?", "?"
+    return name[0], f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"

@@ -6,6 +6,7 @@ import socket
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import trio
 from websockets.client import ClientProtocol
@@ -111,8 +112,10 @@ class Raw:
 
 def address_of(host: Host) -> tuple[str, int]:
     """Return where a host listens."""
-    name, _, port = host.url.removeprefix("http://").rpartition(":")
-    return name, int(port)
+    parts = urlsplit(host.url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port
 
 
 @asynccontextmanager

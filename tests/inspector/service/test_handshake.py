@@ -200,19 +200,20 @@ async def test_allowed_origin_and_host() -> None:
             assert (await peer.stream.receive_some()).startswith(b"HTTP/1.1 101 ")
 
 
-async def test_one_connection_too_many_gets_503_without_asking() -> None:
+async def test_one_connection_too_many_gets_503_but_only_with_the_token() -> None:
     async with hosted(max_connections=2) as host, attached(host) as client:
-        async with raw(host) as silent:
-            await until(lambda: connection_tasks() == 2)
+        async with attached(host):
             with pytest.raises(InvalidStatus) as refusal:
                 async with attached(host):
                     raise AssertionError
             assert refusal.value.response.status_code == 503
-            # Who says nothing is told as well, and so does not hold a socket for the time of a handshake.
-            status, _, _ = await http(host, b"")
-            assert status == 503
-            await silent.send(silent.upgrade())
-            await silent.frame()
+            # Who is not let in anyway does not learn how many are; and who asks after the host's health does not count.
+            with pytest.raises(InvalidStatus) as refusal:
+                async with attached(host, additional_headers={}):
+                    raise AssertionError
+            assert refusal.value.response.status_code == 401
+            status, _, _ = await http(host, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert status == 200
         await until(lambda: connection_tasks() == 1)
         async with attached(host):
             await client.ask(ActorsRequest(id=1), ActorsResponse)

@@ -17,6 +17,8 @@ from protocol.messages import (
     ActionCancelResponse,
     ActionRequest,
     ActionResponse,
+    ActorRestart,
+    ActorRestartResponse,
     ActorsRequest,
     ActorsResponse,
     ActorsUpdated,
@@ -44,6 +46,7 @@ __all__ = ("PUSH_TO", "RESPONSE_TO", "Answer", "ClientSession", "Event", "HostHe
 
 RESPONSE_TO: dict[type[Request], type[Response]] = {
     ActorsRequest: ActorsResponse,
+    ActorRestart: ActorRestartResponse,
     StateRequest: StateResponse,
     RpcsListRequest: RpcsListResponse,
     ActionRequest: ActionResponse,

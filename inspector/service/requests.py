@@ -10,6 +10,7 @@ from urllib.parse import quote
 from msgspec import UNSET
 
 from inspector.actors.calls import Call
+from inspector.actors.stops import RESTART
 from inspector.actors.watch import StateWatch
 from inspector.service.subscriptions import (
     PAGE,
@@ -28,6 +29,8 @@ from protocol.messages import (
     ActionRequest,
     ActionResponse,
     ActorInfo,
+    ActorRestart,
+    ActorRestartResponse,
     ActorsRequest,
     ActorsResponse,
     LogsSubscribe,
@@ -49,7 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = ("FEATURES", "HANDLERS", "action_response")
 
-FEATURES: Final = ("actors", "state", "actions", "logs", "spans")
+FEATURES: Final = ("actors", "supervision", "state", "actions", "logs", "spans")
 """What this host answers, for Init."""
 
 _OF_ADDRESSES: Final = "/%~._:@+!$'()*,;=&-"
@@ -78,6 +81,12 @@ def _actors(connection: Connection, request: ActorsRequest) -> Response:
     if request.subscribe is True:
         connection.pusher.open(request.id, ActorsSubscription(request.id, registry, prefix, connection.pusher.wake))
     return response
+
+
+def _restart(connection: Connection, request: ActorRestart) -> None:
+    # Not among the connection's calls: it is no action, and can't be cancelled as one.
+    cell = connection.registry.get(request.actor)
+    connection.registry.restart_for(Call(cell, RESTART, (), {}, None, None, None, connection.call_done, request.id))
 
 
 def _state(connection: Connection, request: StateRequest) -> Response:
@@ -125,6 +134,9 @@ def _action(connection: Connection, request: ActionRequest) -> Response | None:
 
 def action_response(call: Call) -> Response:
     """Make the answer to the request that a finished call came from."""
+    if call.spec is RESTART:
+        assert call.rid is not None
+        return ActorRestartResponse(rid=call.rid, generation=call.value)
     assert call.span is not None
     assert call.rid is not None
     return ActionResponse(
@@ -178,6 +190,7 @@ def _unsubscribe(connection: Connection, request: Unsubscribe) -> Response:
 
 HANDLERS: Final[dict[type[Request], Callable[[Connection, Any], Response | None]]] = {
     ActorsRequest: _actors,
+    ActorRestart: _restart,
     StateRequest: _state,
     RpcsListRequest: _rpcs,
     ActionRequest: _action,

@@ -16,7 +16,16 @@ from protocol.messages.actions import (
     RpcsListRequest,
     RpcsListResponse,
 )
-from protocol.messages.actors import ActorInfo, ActorsRequest, ActorsResponse, ActorStatus, ActorsUpdated, Failure
+from protocol.messages.actors import (
+    ActorInfo,
+    ActorRestart,
+    ActorRestartResponse,
+    ActorsRequest,
+    ActorsResponse,
+    ActorStatus,
+    ActorsUpdated,
+    Failure,
+)
 from protocol.messages.base import (
     Error,
     Message,
@@ -42,6 +51,8 @@ __all__ = (
     "ActionRequest",
     "ActionResponse",
     "ActorInfo",
+    "ActorRestart",
+    "ActorRestartResponse",
     "ActorStatus",
     "ActorsRequest",
     "ActorsResponse",

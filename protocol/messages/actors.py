@@ -8,7 +8,16 @@ from msgspec import UNSET, Struct, UnsetType
 
 from protocol.messages.base import Push, Request, Response, Uint
 
-__all__ = ("ActorInfo", "ActorStatus", "ActorsRequest", "ActorsResponse", "ActorsUpdated", "Failure")
+__all__ = (
+    "ActorInfo",
+    "ActorRestart",
+    "ActorRestartResponse",
+    "ActorStatus",
+    "ActorsRequest",
+    "ActorsResponse",
+    "ActorsUpdated",
+    "Failure",
+)
 
 ActorStatus: TypeAlias = Literal["idle", "starting", "running", "restarting", "stopping", "stopped", "failed"]
 
@@ -55,6 +64,18 @@ class ActorsResponse(Response, kw_only=True):
     actors: list[ActorInfo]
     total: Uint
     cursor: str | UnsetType = UNSET
+
+
+class ActorRestart(Request, kw_only=True):
+    """End an actor's life in good order and begin the next at once, also where the actor was given up."""
+
+    actor: str
+
+
+class ActorRestartResponse(Response, kw_only=True):
+    """The life before has ended, and this one begins."""
+
+    generation: Uint
 
 
 class ActorsUpdated(Push, kw_only=True):

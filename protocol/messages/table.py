@@ -10,7 +10,13 @@ from protocol.messages.actions import (
     RpcsListRequest,
     RpcsListResponse,
 )
-from protocol.messages.actors import ActorsRequest, ActorsResponse, ActorsUpdated
+from protocol.messages.actors import (
+    ActorRestart,
+    ActorRestartResponse,
+    ActorsRequest,
+    ActorsResponse,
+    ActorsUpdated,
+)
 from protocol.messages.base import Error, Message, Unsubscribe, UnsubscribeResponse
 from protocol.messages.host import Init
 from protocol.messages.logs import LogBatch, LogsSubscribe, LogsSubscribeResponse, SpansRequest, SpansResponse
@@ -25,6 +31,7 @@ def _by_type(*classes: type[Message]) -> dict[str, type[Message]]:
 
 TO_HOST: dict[str, type[Message]] = _by_type(
     ActorsRequest,
+    ActorRestart,
     StateRequest,
     RpcsListRequest,
     ActionRequest,
@@ -38,6 +45,7 @@ TO_CLIENT: dict[str, type[Message]] = _by_type(
     Init,
     ActorsResponse,
     ActorsUpdated,
+    ActorRestartResponse,
     StateResponse,
     StateUpdated,
     RpcsListResponse,

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import msgspec
 import trio
 
-from inspector import Actor, Host, Registry, action, open_host
+from inspector import Actor, Host, Registry, action, open_host, restart
 from inspector.actors.cell import Cell
 
-__all__ = ("TOKEN", "Loner", "Rig", "served")
+__all__ = ("TOKEN", "Frail", "Loner", "Patient", "Rig", "served")
 
 TOKEN = "script-token.~-_1"
 
@@ -99,9 +99,9 @@ class Rig(Actor[RigState]):
         return await self.get(Rig, via[0]).call(Rig.relay, via[1:])
 
     @action
-    async def make(self, key: str) -> str:
-        """Make another rig."""
-        return self.get(Rig, key).address
+    async def make(self, key: str, name: str = "rig") -> str:
+        """Make another rig, or an actor of another class."""
+        return self.registry.get_or_create(name, key).address
 
     @action
     async def stop(self, address: str) -> None:
@@ -112,6 +112,18 @@ class Rig(Actor[RigState]):
     def drain(self) -> None:
         """Shut the host down."""
         self.registry.lifecycle.apply("shutdown")
+
+
+class Patient(Rig):
+    """Waits after a crash for as long as a script wants to look at it."""
+
+    supervision = restart(first=3600, longest=3600)
+
+
+class Frail(Rig):
+    """Is given up after one crash."""
+
+    supervision = restart(most=0)
 
 
 class Loner(Actor[None]):
@@ -135,7 +147,7 @@ class _Faulty(Registry):
 @asynccontextmanager
 async def served(**options: Any) -> AsyncIterator[Host]:
     """Serve the rigs `a` and `b` and a loner, with the options of `inspector.serve`."""
-    registry = _Faulty([Rig, Loner], name="scripts")
+    registry = _Faulty([Rig, Patient, Frail, Loner], name="scripts")
     registry.get_or_create(Rig, "a")
     registry.get_or_create(Rig, "b")
     registry.get_or_create(Loner)

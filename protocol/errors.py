@@ -75,6 +75,14 @@ _ROWS = (
     ),
     ErrorInfo(
         "inspector",
+        "too_many_subscriptions",
+        "As many subscriptions are open on this connection as one may have. Nothing was opened.",
+        "caller",
+        "Unsubscribe from what nobody looks at, or subscribe to more at once: a prefix, a wider filter.",
+        {"limit": "subscriptions that a connection may have"},
+    ),
+    ErrorInfo(
+        "inspector",
         "unknown_subscription",
         "Unsubscribe named a `sub` that is not open on this connection.",
         "caller",
@@ -184,6 +192,31 @@ _ROWS = (
         "actor",
         "Return less, or by pages.",
         {"size": "bytes it would take", "limit": "bytes that one frame may have"},
+    ),
+    ErrorInfo(
+        "actor",
+        "state_disabled",
+        "The actor has no state that could be edited.",
+        "caller",
+        "Look at `enabled` in StateResponse first.",
+        {"actor": "the address"},
+    ),
+    ErrorInfo(
+        "actor",
+        "state_conflict",
+        "The state has moved on since the version that the edit was made for. Nothing was changed.",
+        "nobody",
+        "Read the state again, make the edit anew, or leave `version` out.",
+        {"version": "the version that the state has now"},
+    ),
+    ErrorInfo(
+        "actor",
+        "invalid_patch",
+        "An operation of the patch does not fit the state, or what comes of it does not fit the state's type."
+        " Nothing was changed.",
+        "caller",
+        "Fit the patch to the state and its schema.",
+        {"index": "the operation at fault, counted from 0", "path": "where in the state, where one is known"},
     ),
     ErrorInfo(
         "registry",

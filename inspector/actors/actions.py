@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from protocol.errors import InspectorError
 from protocol.messages import Rpc
 
-__all__ = ("DEFAULT_TIMEOUT", "ActionSpec", "action", "actions_of")
+__all__ = ("DEFAULT_TIMEOUT", "ActionSpec", "accept_instance", "action", "actions_of")
 
 DEFAULT_TIMEOUT: Final = 60.0
 """Seconds that an action has, waiting in the mailbox included, unless it says otherwise."""
@@ -229,10 +229,10 @@ def _arguments_type(
 
 
 def _convert(args: object, to: type[msgspec.Struct]) -> msgspec.Struct:
-    return msgspec.convert(args, to, dec_hook=_accept_instance)
+    return msgspec.convert(args, to, dec_hook=accept_instance)
 
 
-def _accept_instance(expected: type, value: object) -> object:
+def accept_instance(expected: type, value: object) -> object:
     # A type that msgspec doesn't know can't come over the wire, but another actor may pass an instance of it.
     if isinstance(value, typing.get_origin(expected) or expected):
         return value

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import UNSET
 
 from inspector.actors.calls import Call
 from protocol.dialects.cbor import dump_value, load_value
@@ -18,7 +19,7 @@ from protocol.messages import Cause
 if TYPE_CHECKING:
     from inspector.actors.cell import Cell
 
-__all__ = ("Snapshot", "StateWatch")
+__all__ = ("Snapshot", "StateWatch", "watch_of")
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -77,7 +78,16 @@ class StateWatch:
         return Snapshot(load_value(encoded, trusted=True), self._version, len(encoded), self._cause)
 
 
+def watch_of(cell: Cell) -> StateWatch:
+    """Return an actor's watch, made where there is none yet."""
+    if cell.watch is None:
+        cell.watch = StateWatch(cell)
+    return cell.watch
+
+
 def _cause(call: Call | None) -> Cause | None:
     if call is None or call.span is None:
         return None
-    return Cause(action=call.spec.name, trace_id=call.span.trace_id, span_id=call.span.span_id)
+    # An edit takes a turn as well, but is none of the actor's actions.
+    action = call.spec.name if call.spec.name in call.cell.kind.actions else UNSET
+    return Cause(action=action, trace_id=call.span.trace_id, span_id=call.span.span_id)

@@ -7,6 +7,7 @@ bound at which this connection's reader stops reading.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -19,12 +20,13 @@ from websockets.server import ServerProtocol
 from inspector.actors.calls import Call
 from inspector.actors.notes import note
 from inspector.service.pusher import Pusher
-from inspector.service.requests import HANDLERS, action_response
+from inspector.service.requests import HANDLERS, call_response
+from inspector.service.roll import Roll
 from inspector.service.wire import SocketWire
 from inspector.tracing import ERROR, TRACE
 from protocol.dialects import Dialect, Frame
 from protocol.errors import BadMessage, InspectorError
-from protocol.messages import Error, Init, Request, Response
+from protocol.messages import ConnectionInfo, Error, Init, Request, Response
 from protocol.server import ServerSession
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class Connection:
         wire: where its bytes go.
         dialect: how its messages are spelt.
         nursery: where its tasks run.
+        roll: all connections of the service.
+        peer: who it is, for the roll.
     """
 
     def __init__(
@@ -66,9 +70,16 @@ class Connection:
         wire: SocketWire,
         dialect: Dialect,
         nursery: trio.Nursery,
+        roll: Roll,
+        peer: str,
     ) -> None:
         self.id = id
         self.registry = registry
+        self.roll = roll
+        self._peer = peer
+        self._dialect = dialect
+        self._since = time.time_ns() // 1_000_000
+        self._sent = 0
         self.calls: dict[int, Call] = {}
         """Actions under way that this connection asked for, by the request's id."""
         self._protocol = protocol
@@ -86,7 +97,7 @@ class Connection:
         self._room = trio.Event()
         self._heard = True
         self._listening = True
-        self.pusher = Pusher(self._session, nursery, self._takes_more, self._transmit, self._bug)
+        self.pusher = Pusher(self._session, nursery, self._takes_more, self._transmit, self._bug, roll.changed)
         """What it pushes."""
 
     # ---- reading ----
@@ -203,7 +214,9 @@ class Connection:
             if call.error is not None:
                 self._refuse(call.rid, call.error)
             else:
-                self._answer(action_response(call))
+                self._answer(call_response(call))
+        except InspectorError as exc:
+            self._refuse(call.rid, exc)
         except Exception as exc:
             # As in a handler; and it is a worker that tells, whom other actors need.
             self._refuse(call.rid, self._bug("answer failed", exc, call))
@@ -236,7 +249,9 @@ class Connection:
     def _transmit(self, frame: Frame) -> None:
         if self._protocol.state is not State.OPEN:
             return
-        self._send_frame(frame if isinstance(frame, bytes) else frame.encode())
+        data = frame if isinstance(frame, bytes) else frame.encode()
+        self._sent += len(data)
+        self._send_frame(data)
         if self._corked:
             self._corked_bytes += len(frame)
         elif not self._flush_due:
@@ -259,6 +274,23 @@ class Connection:
 
     def _takes_more(self) -> bool:
         return self._wire.waiting <= HIGH_WATER and self._protocol.state is State.OPEN
+
+    def info(self, you: Connection) -> ConnectionInfo:
+        """Make this connection's row, as `you` sees it."""
+        return ConnectionInfo(
+            id=self.id,
+            peer=self._peer,
+            protocol=self._dialect.subprotocol,
+            since=self._since,
+            subscriptions=self._session.subscriptions,
+            sent=self._sent,
+            dropped=self.pusher.dropped,
+            you=self is you,
+        )
+
+    def news(self) -> tuple[object, ...]:
+        """Return what a watcher of the roll wants to hear of: telling the roll is left out, or it would have no end."""
+        return self.id, self._session.subscriptions, self.pusher.dropped, self._sent - self.pusher.told
 
     # ---- ending ----
 

@@ -11,6 +11,7 @@ import trio
 from inspector.service.subscriptions import Subscription
 from protocol.dialects import Frame
 from protocol.errors import InspectorError
+from protocol.messages import ConnectionsUpdated
 from protocol.server import ServerSession
 
 __all__ = ("PUSH_INTERVAL", "Pusher")
@@ -31,6 +32,7 @@ class Pusher:
         ready: tells whether the peer takes any more at this moment. Where it doesn't, nothing is collected: what a
             slow reader misses is counted where it is kept, and told later.
         transmit: sends a frame.
+        changed: told when a subscription was opened or closed.
         bug: logs what a subscription raised that it should not, and makes the error for the peer.
     """
 
@@ -41,7 +43,9 @@ class Pusher:
         ready: Callable[[], bool],
         transmit: Callable[[Frame], None],
         bug: Callable[[str, Exception, object], InspectorError],
+        changed: Callable[[], object],
     ) -> None:
+        self._changed = changed
         self._session = session
         self._nursery = nursery
         self._ready = ready
@@ -51,15 +55,24 @@ class Pusher:
         self._something = trio.Event()
         self._gone_on = trio.Event()
         self._running = False
+        self._dropped = 0
+        self.told = 0
+        """Bytes of the roll of inspectors that were pushed."""
         self._token = trio.lowlevel.current_trio_token()
 
     def __contains__(self, sub: int) -> bool:
         return sub in self._subscriptions
 
+    @property
+    def dropped(self) -> int:
+        """Log records that the peer has lost so far."""
+        return self._dropped + sum(item.dropped for item in self._subscriptions.values())
+
     def open(self, sub: int, subscription: Subscription) -> None:
         """Take a subscription in; its pushes begin behind the response to its request."""
         self._session.open_subscription(sub)
         self._subscriptions[sub] = subscription
+        self._changed()
         # Also to learn how often this one wants to be asked.
         self._something.set()
         if not self._running:
@@ -73,7 +86,10 @@ class Pusher:
             InspectorError: ``inspector.unknown_subscription``.
         """
         self._session.close_subscription(sub)
-        self._subscriptions.pop(sub).close(cut=False)
+        subscription = self._subscriptions.pop(sub)
+        self._dropped += subscription.dropped
+        subscription.close(cut=False)
+        self._changed()
 
     def wake(self) -> None:
         """Look for something to push, soon. Any thread may call this."""
@@ -145,6 +161,8 @@ class Pusher:
             self.close(sub)
             self._transmit(self._session.error(sub, error))
             return 0
+        if isinstance(push, ConnectionsUpdated):
+            self.told += len(frame) if isinstance(frame, bytes) else len(frame.encode())
         self._transmit(frame)
         # There may be more; it is asked again until there is none.
         self._something.set()

@@ -10,8 +10,10 @@ from urllib.parse import quote
 from msgspec import UNSET
 
 from inspector.actors.calls import Call
+from inspector.actors.edits import EDIT
 from inspector.actors.stops import RESTART
-from inspector.actors.watch import StateWatch
+from inspector.actors.watch import watch_of
+from inspector.service.roll import ConnectionsSubscription
 from inspector.service.subscriptions import (
     PAGE,
     PAGE_BYTES,
@@ -33,8 +35,12 @@ from protocol.messages import (
     ActorRestartResponse,
     ActorsRequest,
     ActorsResponse,
+    ConnectionsRequest,
+    ConnectionsResponse,
     LogsSubscribe,
     LogsSubscribeResponse,
+    PatchStateRequest,
+    PatchStateResponse,
     Request,
     Response,
     RpcsListRequest,
@@ -50,9 +56,9 @@ from protocol.messages import (
 if TYPE_CHECKING:
     from inspector.service.connection import Connection
 
-__all__ = ("FEATURES", "HANDLERS", "action_response")
+__all__ = ("FEATURES", "HANDLERS", "call_response")
 
-FEATURES: Final = ("actors", "supervision", "state", "actions", "logs", "spans")
+FEATURES: Final = ("actors", "supervision", "state", "edits", "connections", "actions", "logs", "spans")
 """What this host answers, for Init."""
 
 _OF_ADDRESSES: Final = "/%~._:@+!$'()*,;=&-"
@@ -94,10 +100,9 @@ def _state(connection: Connection, request: StateRequest) -> Response:
     response = StateResponse(rid=request.id, actor=cell.address, enabled=cell.kind.state is not None)
     if cell.kind.state is None:
         return response
-    if cell.watch is None:
-        cell.watch = StateWatch(cell)
+    watch = watch_of(cell)
     if request.subscribe is True:
-        subscription = StateSubscription(request.id, cell, cell.watch, connection.pusher.wake)
+        subscription = StateSubscription(request.id, cell, watch, connection.pusher.wake)
         try:
             snapshot = subscription.first()
         except InspectorError:
@@ -105,12 +110,28 @@ def _state(connection: Connection, request: StateRequest) -> Response:
             raise
         connection.pusher.open(request.id, subscription)
     else:
-        snapshot = cell.watch.look()
+        snapshot = watch.look()
     response.state = snapshot.value
     response.version = snapshot.version
     if cell.kind.schema is not None:
         response.schema = cell.kind.schema
     return response
+
+
+def _patch_state(connection: Connection, request: PatchStateRequest) -> None:
+    cell = connection.registry.get(request.actor)
+    call = Call(cell, EDIT, (request,), {}, EDIT.timeout, None, None, connection.call_done, request.id)
+    connection.calls[request.id] = call
+    cell.deliver(call)
+
+
+def _connections(connection: Connection, request: ConnectionsRequest) -> Response:
+    roll = connection.roll
+    if request.subscribe is True:
+        subscription = ConnectionsSubscription(request.id, roll, connection, connection.pusher.wake)
+        connection.pusher.open(request.id, subscription)
+        return ConnectionsResponse(rid=request.id, connections=subscription.first())
+    return ConnectionsResponse(rid=request.id, connections=roll.infos(connection))
 
 
 def _rpcs(connection: Connection, request: RpcsListRequest) -> Response:
@@ -132,8 +153,17 @@ def _action(connection: Connection, request: ActionRequest) -> Response | None:
     return None
 
 
-def action_response(call: Call) -> Response:
-    """Make the answer to the request that a finished call came from."""
+def call_response(call: Call) -> Response:
+    """Make the answer to the request that a call came from, once that has its value.
+
+    Raises:
+        InspectorError: it was an edit, and refused.
+    """
+    if call.spec is EDIT:
+        assert call.rid is not None
+        if isinstance(call.value, InspectorError):
+            raise call.value
+        return PatchStateResponse(rid=call.rid, version=call.value)
     if call.spec is RESTART:
         assert call.rid is not None
         return ActorRestartResponse(rid=call.rid, generation=call.value)
@@ -192,6 +222,8 @@ HANDLERS: Final[dict[type[Request], Callable[[Connection, Any], Response | None]
     ActorsRequest: _actors,
     ActorRestart: _restart,
     StateRequest: _state,
+    PatchStateRequest: _patch_state,
+    ConnectionsRequest: _connections,
     RpcsListRequest: _rpcs,
     ActionRequest: _action,
     ActionCancel: _cancel,

@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 from inspector.service.admission import Strangers, capacity
 from inspector.service.connection import MAX_FRAME, Connection
 from inspector.service.requests import FEATURES
+from inspector.service.roll import Roll
 from inspector.service.subscriptions import MAX_BATCH
 from inspector.service.tls import HandshakeError, TlsWire
 from inspector.service.wire import SocketWire
@@ -87,7 +88,7 @@ class Service:
         self._strangers = Strangers(max_strangers)
         self._log = registry.log.logger("inspector.service")
         self._made = 0
-        self._connections: set[Connection] = set()
+        self._roll = Roll()
         self._left = trio.Event()
         self._closing = False
 
@@ -111,10 +112,10 @@ class Service:
     async def close(self) -> None:
         """Send all inspectors home with 1001, and wait until they have gone, for `CLOSE_GRACE` at most."""
         self._closing = True
-        for connection in tuple(self._connections):
+        for connection in self._roll.all():
             connection.close(1001, "the host is shutting down")
         with trio.move_on_after(CLOSE_GRACE):
-            while self._connections:
+            while self._roll:
                 self._left = trio.Event()
                 await self._left.wait()
 
@@ -138,13 +139,15 @@ class Service:
         self._made += 1
         with self._span(f"c{self._made}", peer, protocol.chosen):
             dialect = DIALECTS[protocol.chosen]
-            connection = Connection(f"c{self._made}", self._registry, protocol, wire, dialect, nursery)
-            self._connections.add(connection)
+            connection = Connection(
+                f"c{self._made}", self._registry, protocol, wire, dialect, nursery, self._roll, peer
+            )
+            self._roll.enter(connection)
             try:
                 await connection.serve(self._init())
                 await _linger(wire)
             finally:
-                self._connections.discard(connection)
+                self._roll.leave(connection)
                 connection.end()
                 self._left.set()
 
@@ -211,7 +214,7 @@ class Service:
         if self._closing:
             return protocol.reject(503, "The host is shutting down.\n")
         verdict = check_handshake(request.path, request.headers.raw_items(), self._door)
-        if isinstance(verdict, Accept) and len(self._connections) >= self._max_connections:
+        if isinstance(verdict, Accept) and len(self._roll) >= self._max_connections:
             return protocol.reject(503, f"{self._max_connections} connections are open already.\n")
         if isinstance(verdict, Accept):
             protocol.chosen = Subprotocol(verdict.subprotocol)

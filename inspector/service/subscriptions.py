@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from msgspec import UNSET
 
 from inspector.actors.cell import Cell
 from inspector.actors.watch import Snapshot, StateWatch
+from protocol.dialects.cbor import dump_value
 from protocol.errors import InspectorError
 from protocol.messages import ActorInfo, ActorsUpdated, LogBatch, Push, StateUpdated
+from protocol.patch import diff
 
 if TYPE_CHECKING:
     from inspector.registry import Registry
@@ -21,6 +23,7 @@ __all__ = (
     "MAX_BATCH",
     "PAGE",
     "PAGE_BYTES",
+    "PATCH_FROM",
     "ActorsSubscription",
     "LogSubscription",
     "StateSubscription",
@@ -34,6 +37,8 @@ LINGER: Final = 30.0
 """Seconds that the log goes on recording what a reader wanted after its connection was cut."""
 PAGE: Final = 1000
 """Actors in one message at most."""
+PATCH_FROM: Final = 16 * 1024
+"""Bytes of CBOR from which on a state's changes are sent as patches, where those are less than half of it."""
 PAGE_BYTES: Final = 960 * 1024
 """Bytes that they take at most, so that the message fits into a frame."""
 
@@ -46,6 +51,10 @@ class Subscription(Protocol):
     @property
     def poll(self) -> float | None:
         """Seconds after which to ask again though nothing was told; None to wait to be told."""
+
+    @property
+    def dropped(self) -> int:
+        """Log records that the peer was too slow for."""
 
     @property
     def plenty(self) -> bool:
@@ -70,6 +79,11 @@ class LogSubscription:
     def __init__(self, sub: int, reader: LogReader) -> None:
         self._sub = sub
         self._reader = reader
+
+    @property
+    def dropped(self) -> int:
+        """Records that this reader has lost so far."""
+        return self._reader.total_dropped
 
     @property
     def plenty(self) -> bool:
@@ -113,6 +127,7 @@ class ActorsSubscription:
 
     poll: None = None
     plenty = False
+    dropped = 0
 
     def __init__(self, sub: int, registry: Registry, prefix: str, wake: Callable[[], object]) -> None:
         self._sub = sub
@@ -159,12 +174,14 @@ class StateSubscription:
     """An actor's state: the newest version, where it is newer than the last that was sent."""
 
     plenty = False
+    dropped = 0
 
     def __init__(self, sub: int, cell: Cell, watch: StateWatch, wake: Callable[[], object]) -> None:
         self._sub = sub
         self._cell = cell
         self._watch = watch
         self._sent = 0
+        self._value: Any = None
         self._wake = lambda: wake()
         watch.listeners.add(self._wake)
 
@@ -180,7 +197,7 @@ class StateSubscription:
             InspectorError: ``actor.unserializable``.
         """
         snapshot = self._watch.look()
-        self._sent = snapshot.version
+        self._note(snapshot)
         return snapshot
 
     def collect(self) -> StateUpdated | None:
@@ -188,14 +205,23 @@ class StateSubscription:
         snapshot = self._watch.look()
         if snapshot.version == self._sent:
             return None
-        self._sent = snapshot.version
+        patch = None if self._value is None else diff(self._value, snapshot.value)
+        if patch is not None and len(dump_value(patch)) > snapshot.size // 2:
+            patch = None
+        self._note(snapshot)
         return StateUpdated(
             sub=self._sub,
             actor=self._cell.address,
             version=snapshot.version,
-            state=snapshot.value,
+            state=snapshot.value if patch is None else UNSET,
+            patch=UNSET if patch is None else patch,
             cause=UNSET if snapshot.cause is None else snapshot.cause,
         )
+
+    def _note(self, snapshot: Snapshot) -> None:
+        self._sent = snapshot.version
+        # What the peer has; small states are not worth remembering it.
+        self._value = snapshot.value if snapshot.size > PATCH_FROM else None
 
     def close(self, *, cut: bool) -> None:
         """End it."""

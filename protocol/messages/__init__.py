@@ -38,9 +38,23 @@ from protocol.messages.base import (
     Unsubscribe,
     UnsubscribeResponse,
 )
+from protocol.messages.connections import (
+    ConnectionInfo,
+    ConnectionsRequest,
+    ConnectionsResponse,
+    ConnectionsUpdated,
+)
 from protocol.messages.host import HostInfo, Init, Limits, LogRange
 from protocol.messages.logs import LogBatch, LogsSubscribe, LogsSubscribeResponse, SpansRequest, SpansResponse
-from protocol.messages.state import Cause, PatchOp, StateRequest, StateResponse, StateUpdated
+from protocol.messages.state import (
+    Cause,
+    PatchOp,
+    PatchStateRequest,
+    PatchStateResponse,
+    StateRequest,
+    StateResponse,
+    StateUpdated,
+)
 from protocol.messages.table import TO_CLIENT, TO_HOST
 
 __all__ = (
@@ -58,6 +72,10 @@ __all__ = (
     "ActorsResponse",
     "ActorsUpdated",
     "Cause",
+    "ConnectionInfo",
+    "ConnectionsRequest",
+    "ConnectionsResponse",
+    "ConnectionsUpdated",
     "Error",
     "Failure",
     "HostInfo",
@@ -69,6 +87,8 @@ __all__ = (
     "LogsSubscribeResponse",
     "Message",
     "PatchOp",
+    "PatchStateRequest",
+    "PatchStateResponse",
     "Push",
     "Request",
     "RequestId",

@@ -8,7 +8,15 @@ from msgspec import UNSET, Struct, UnsetType
 
 from protocol.messages.base import Push, Request, Response, Uint
 
-__all__ = ("Cause", "PatchOp", "StateRequest", "StateResponse", "StateUpdated")
+__all__ = (
+    "Cause",
+    "PatchOp",
+    "PatchStateRequest",
+    "PatchStateResponse",
+    "StateRequest",
+    "StateResponse",
+    "StateUpdated",
+)
 
 
 class StateRequest(Request, kw_only=True):
@@ -37,6 +45,25 @@ class PatchOp(Struct, rename={"from_": "from"}):
     value: Any = UNSET
 
 
+class PatchStateRequest(Request, kw_only=True):
+    """Change an actor's state: as a whole (`state`) or by a patch. With `version`, only if it has not moved on."""
+
+    actor: str
+    state: Any = UNSET
+    patch: list[PatchOp] | UnsetType = UNSET
+    version: Uint | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if (self.state is UNSET) == (self.patch is UNSET):
+            raise ValueError("either `state` or `patch` is wanted")
+
+
+class PatchStateResponse(Response, kw_only=True):
+    """The state has changed, and has this version now."""
+
+    version: Uint
+
+
 class Cause(Struct):
     """What changed a state, where one action did."""
 
@@ -46,7 +73,7 @@ class Cause(Struct):
 
 
 class StateUpdated(Push, kw_only=True):
-    """A new version of a state: whole (`state`) or as a patch on the version before it."""
+    """A new version of a state: whole (`state`), or as a patch on the last one that this subscription brought."""
 
     actor: str
     version: Uint

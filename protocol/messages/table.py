@@ -18,9 +18,10 @@ from protocol.messages.actors import (
     ActorsUpdated,
 )
 from protocol.messages.base import Error, Message, Unsubscribe, UnsubscribeResponse
+from protocol.messages.connections import ConnectionsRequest, ConnectionsResponse, ConnectionsUpdated
 from protocol.messages.host import Init
 from protocol.messages.logs import LogBatch, LogsSubscribe, LogsSubscribeResponse, SpansRequest, SpansResponse
-from protocol.messages.state import StateRequest, StateResponse, StateUpdated
+from protocol.messages.state import PatchStateRequest, PatchStateResponse, StateRequest, StateResponse, StateUpdated
 
 __all__ = ("TO_CLIENT", "TO_HOST")
 
@@ -33,6 +34,8 @@ TO_HOST: dict[str, type[Message]] = _by_type(
     ActorsRequest,
     ActorRestart,
     StateRequest,
+    PatchStateRequest,
+    ConnectionsRequest,
     RpcsListRequest,
     ActionRequest,
     ActionCancel,
@@ -48,6 +51,9 @@ TO_CLIENT: dict[str, type[Message]] = _by_type(
     ActorRestartResponse,
     StateResponse,
     StateUpdated,
+    PatchStateResponse,
+    ConnectionsResponse,
+    ConnectionsUpdated,
     RpcsListResponse,
     ActionResponse,
     ActionCancelResponse,

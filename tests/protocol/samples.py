@@ -22,6 +22,10 @@ from protocol.messages import (
     ActorsResponse,
     ActorsUpdated,
     Cause,
+    ConnectionInfo,
+    ConnectionsRequest,
+    ConnectionsResponse,
+    ConnectionsUpdated,
     Error,
     Failure,
     HostInfo,
@@ -33,6 +37,8 @@ from protocol.messages import (
     LogsSubscribeResponse,
     Message,
     PatchOp,
+    PatchStateRequest,
+    PatchStateResponse,
     Request,
     Rpc,
     RpcsListRequest,
@@ -78,12 +84,27 @@ _ACTOR = ActorInfo(
 )
 _IDLE = msgspec.structs.replace(_ACTOR, key=[], status="idle", started_at=None, failure=msgspec.UNSET)
 
+_CONNECTION = ConnectionInfo(
+    id="c1",
+    peer="127.0.0.1:40000",
+    protocol="inspector.cbor.v1",
+    since=1_790_000_000_000,
+    subscriptions=2,
+    sent=70_000,
+    dropped=12,
+    you=True,
+)
+
 TO_HOST_SAMPLES: list[Request] = [
     ActorsRequest(id=1, subscribe=True, prefix="cart/", limit=50, cursor="cart/7"),
     ActorsRequest(id=0),
     ActorRestart(id=9, actor="cart/7"),
     StateRequest(id=2, actor="cart/7", subscribe=False),
     StateRequest(id=2**64 - 1, actor="cart/7"),
+    PatchStateRequest(id=10, actor="cart/7", state={"items": []}, version=9),
+    PatchStateRequest(id=10, actor="cart/7", patch=[PatchOp(op="remove", path="/items/0")]),
+    ConnectionsRequest(id=11, subscribe=True),
+    ConnectionsRequest(id=11),
     RpcsListRequest(id=3, actor="cart/7"),
     ActionRequest(
         id=4,
@@ -132,6 +153,9 @@ TO_CLIENT_SAMPLES: list[Message] = [
             PatchOp(op="test", path="/items", value=None),
         ],
     ),
+    PatchStateResponse(rid=10, version=10),
+    ConnectionsResponse(rid=11, connections=[_CONNECTION]),
+    ConnectionsUpdated(sub=11, connections=[]),
     RpcsListResponse(
         rid=3,
         actor="cart/7",

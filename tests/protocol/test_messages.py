@@ -16,7 +16,17 @@ import protocol.messages
 from protocol.client import PUSH_TO, RESPONSE_TO
 from protocol.dialects import CBOR, JSON, Dialect, Frame
 from protocol.errors import BadMessage
-from protocol.messages import TO_CLIENT, TO_HOST, LogsSubscribe, Message, Push, Request, Response, StateUpdated
+from protocol.messages import (
+    TO_CLIENT,
+    TO_HOST,
+    LogsSubscribe,
+    Message,
+    PatchStateRequest,
+    Push,
+    Request,
+    Response,
+    StateUpdated,
+)
 from tests.protocol.samples import TO_CLIENT_SAMPLES, TO_HOST_SAMPLES, has_form, spelt, wire, wrong_values
 
 in_every_dialect = pytest.mark.parametrize("dialect", [CBOR, JSON], ids=["cbor", "json"])
@@ -136,7 +146,7 @@ def test_a_missing_field_is_named_unless_it_may_be_absent(dialect: Dialect, samp
     fields = {field.encode_name: field for field in msgspec.structs.fields(type(sample))}
     decode = dialect.decode_to_host if isinstance(sample, Request) else dialect.decode_to_client
     for name in wire(sample).keys() - {"type", "id"}:
-        if isinstance(sample, StateUpdated) and name in ("state", "patch"):
+        if isinstance(sample, StateUpdated | PatchStateRequest) and name in ("state", "patch"):
             continue
         plain = wire(sample)
         del plain[name]
@@ -193,6 +203,15 @@ def test_a_new_state_is_whole_or_a_patch(dialect: Dialect, more: dict[str, Any])
         StateUpdated(sub=1, actor="a", version=1, **more)
 
 
+@in_every_dialect
+@pytest.mark.parametrize("more", [{}, {"state": 1, "patch": []}], ids=repr)
+def test_an_edit_is_whole_or_a_patch(dialect: Dialect, more: dict[str, Any]) -> None:
+    with pytest.raises(BadMessage, match="either `state` or `patch`") as caught:
+        dialect.decode_to_host(spelt(dialect, {"type": "PatchStateRequest", "id": 1, "actor": "a", **more}))
+    assert (caught.value.rid, caught.value.malformed) == (1, False)
+    assert "field" not in caught.value.metadata
+
+
 def test_our_own_side_cannot_ask_for_a_log_from_two_places() -> None:
     with pytest.raises(ValueError, match="exclude each other"):
         LogsSubscribe(id=1, filter="", after_seq=1, backlog=1)
@@ -218,7 +237,7 @@ def test_the_contract_has_the_same_fields(cls: type[Message]) -> None:
         body = body[0] + re.sub(r"\{[^{}]*\}", "map", body[1:-1]) + body[-1]
     optional = {name: bool(mark) for mark, name in re.findall(r"(\? )?\b(\w+):", body)}
     # Of `state` and `patch` one is there: each alone may be absent.
-    if cls is StateUpdated:
+    if cls in (StateUpdated, PatchStateRequest):
         optional |= {"state": True, "patch": True}
     del optional["type"]
     assert optional == {field.encode_name: not field.required for field in msgspec.structs.fields(cls)}

@@ -222,7 +222,7 @@ async def test_a_bug_while_a_worker_tells_what_came_of_an_action(monkeypatch: py
 
     async with hosted() as host, attached(host) as client:
         with monkeypatch.context() as patch:
-            patch.setattr("inspector.service.connection.action_response", broken)
+            patch.setattr("inspector.service.connection.call_response", broken)
             error = await client.refused(ActionRequest(id=1, actor="box/a", name="add_async"))
             assert name_of(error) == "inspector.internal_error"
         assert await client.call(2, "add_async") == 2

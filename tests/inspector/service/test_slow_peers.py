@@ -226,6 +226,8 @@ async def test_pongs_to_a_peer_that_never_reads_are_bounded(monkeypatch: pytest.
 async def test_a_slow_reader_gets_the_newest_state_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inspector.service.connection.HIGH_WATER", 1024)
     monkeypatch.setattr("inspector.service.pusher.PUSH_INTERVAL", 0.001)
+    # Whole states, for patches are too small to fill a socket.
+    monkeypatch.setattr("inspector.service.subscriptions.PATCH_FROM", 2**30)
     async with hosted() as host, raw(host, receive_buffer=4096) as peer, attached(host) as other:
         await peer.open()
         await peer.send(peer.request(StateRequest(id=1, actor="box/a", subscribe=True)))

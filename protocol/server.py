@@ -13,12 +13,15 @@ from msgspec import UNSET
 
 from protocol.dialects.base import Dialect, Frame, frame_size
 from protocol.errors import BadMessage, InspectorError, LocalProtocolError
-from protocol.messages import Error, Message, Push, Request, Response
+from protocol.messages import Error, LogsSubscribe, Message, Push, Request, Response
 
-__all__ = ("MAX_MALFORMED", "ServerSession", "error_message")
+__all__ = ("MAX_MALFORMED", "MAX_SUBSCRIPTIONS", "ServerSession", "error_message")
 
 MAX_MALFORMED: Final = 32
 """Malformed frames in a row that end a connection with 1008."""
+
+MAX_SUBSCRIPTIONS: Final = 128
+"""Subscriptions open at once on a connection: each costs the host work at every change, whether anybody reads or not."""
 
 
 def error_message(rid: int | None, error: InspectorError) -> Error:
@@ -83,6 +86,13 @@ class ServerSession:
                     f"the id {rid} is that of a request still waiting or of an open subscription",
                 ),
             )
+        if len(self._open) >= MAX_SUBSCRIPTIONS and _subscribes(request):
+            error = InspectorError(
+                "inspector.too_many_subscriptions",
+                f"{MAX_SUBSCRIPTIONS} subscriptions are open on this connection",
+                {"limit": MAX_SUBSCRIPTIONS},
+            )
+            return error_message(rid, error)
         self._waiting.add(rid)
         return request
 
@@ -168,3 +178,7 @@ class ServerSession:
                 {"size": size, "limit": self._max_frame},
             )
         return frame
+
+
+def _subscribes(request: Request) -> bool:
+    return isinstance(request, LogsSubscribe) or getattr(request, "subscribe", None) is True

@@ -17,11 +17,13 @@ from protocol.messages import (
     ActorsUpdated,
     Error,
     LogBatch,
+    LogsSubscribe,
     Request,
+    StateRequest,
     Unsubscribe,
     UnsubscribeResponse,
 )
-from protocol.server import MAX_MALFORMED, ServerSession, error_message
+from protocol.server import MAX_MALFORMED, MAX_SUBSCRIPTIONS, ServerSession, error_message
 from tests.protocol.samples import INIT, wire
 
 LIMIT = 1000
@@ -79,6 +81,35 @@ def test_a_request_is_answered_once() -> None:
         server.answer(result(5, 42))
     with pytest.raises(LocalProtocolError, match="no request 5 waits"):
         server.refuse(5, InspectorError("actor.stopped", ""))
+
+
+@pytest.mark.parametrize(
+    ("request_", "subscribes"),
+    [
+        (LogsSubscribe(id=0, filter="info"), True),
+        (ActorsRequest(id=0, subscribe=True), True),
+        (StateRequest(id=0, actor="a", subscribe=True), True),
+        (StateRequest(id=0, actor="a", subscribe=False), False),
+        (ActorsRequest(id=0), False),
+        (ActionRequest(id=0, actor="a", name="b"), False),
+    ],
+)
+def test_subscriptions_are_bounded_and_nothing_else_is(request_: Request, subscribes: bool) -> None:
+    server = session()
+    for rid in range(1, MAX_SUBSCRIPTIONS + 1):
+        asked(server, ActorsRequest(id=rid, subscribe=True))
+        server.open_subscription(rid)
+        server.answer(ActorsResponse(rid=rid, actors=[], total=0))
+    answer = server.receive(CBOR.encode(request_))
+    if subscribes:
+        assert isinstance(answer, Error)
+        assert (answer.rid, answer.code, answer.metadata) == (0, "too_many_subscriptions", {"limit": 128})
+        assert server.waiting == 0
+        # One less, and there is room again.
+        server.close_subscription(1)
+        asked(server, request_)
+    else:
+        assert answer == request_
 
 
 def test_an_id_in_use_is_refused_and_the_request_that_has_it_waits_on() -> None:

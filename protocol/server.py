@@ -21,7 +21,7 @@ MAX_MALFORMED: Final = 32
 """Malformed frames in a row that end a connection with 1008."""
 
 MAX_SUBSCRIPTIONS: Final = 128
-"""Subscriptions open at once on a connection: each costs the host work at every change, whether anybody reads or not."""
+"""Subscriptions open at once on a connection: each costs work at every change, whether anybody reads or not."""
 
 
 def error_message(rid: int | None, error: InspectorError) -> Error:

@@ -118,7 +118,7 @@ class Registry:
             if not self.admits(current_call.get()):
                 raise self.shut_down_error()
             self._made += 1
-            cell = Cell(self, kind, segments, address, f"{self.log.host_id[:8]}{self._made:08x}")
+            cell = Cell(self, kind, address, f"{self.log.host_id[:8]}{self._made:08x}")
             cell.make_actor()
             self._cells.add(cell)
             if kind.lives and cell.life is None and not self.lifecycle.over:

@@ -175,6 +175,11 @@ class Call:
             call = call.caller
         return chain[::-1]
 
+    def circle(self, address: str) -> InspectorError:
+        """Make the error of what it calls, where that actor waits for it."""
+        chain = [*self.chain(), address]
+        return InspectorError("actor.call_cycle", " → ".join(chain) + " is a circle", {"chain": chain})
+
     def waits_for(self, cell: Cell) -> bool:
         """Tell whether `cell` can't take another turn before this call, or one that waits for it, has ended."""
         call: Call | None = self

@@ -83,14 +83,6 @@ _ROWS = (
     ),
     ErrorInfo(
         "inspector",
-        "too_many_subscriptions",
-        "As many subscriptions are open on this connection as one may have. Nothing was opened.",
-        "caller",
-        "Unsubscribe from what nobody looks at, or subscribe to more at once: a prefix, a wider filter.",
-        {"limit": "subscriptions that a connection may have"},
-    ),
-    ErrorInfo(
-        "inspector",
         "unknown_subscription",
         "Unsubscribe named a `sub` that is not open on this connection.",
         "caller",

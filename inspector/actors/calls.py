@@ -42,6 +42,7 @@ class Call:
     """
 
     __slots__ = (
+        "_waiter",
         "args",
         "caller",
         "cell",
@@ -90,6 +91,7 @@ class Call:
         self.pending = False
         """Whether the registry waits for this call before it stops."""
         self.watched: Watched | None = None
+        self._waiter: trio.lowlevel.Task | None = None
         self.value: Any = None
         self.error: InspectorError | None = None
         self.span: Span | None = None
@@ -128,19 +130,19 @@ class Call:
             self.watched[2] = None
         if self.pending:
             self.cell.registry.ended()
-        if self.done is not None:
+        if self._waiter is not None:
+            trio.lowlevel.reschedule(self._waiter)
+        elif self.done is not None:
             self.done(self)
 
     async def wait(self) -> None:
         """Wait until a call that is under way is over. Whoever is cancelled meanwhile stops nothing."""
-        task = trio.lowlevel.current_task()
-        self.done = lambda _: trio.lowlevel.reschedule(task)
+        self._waiter = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._give_up)
 
-        def abort(_: object) -> trio.lowlevel.Abort:
-            self.forget()
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+    def _give_up(self, _: object) -> trio.lowlevel.Abort:
+        self._waiter = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def forget(self) -> None:
         """Nobody waits for the outcome any more; the action goes on."""

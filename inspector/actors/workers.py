@@ -141,7 +141,8 @@ class Worker:
                         pool.end_step()
                     if self._scope.cancel_called:
                         break
-                    await self._park()
+                    if pool.park(self):
+                        await trio.lowlevel.wait_task_rescheduled(self._unpark)
         except BaseException:
             if self.job is not None:
                 # The host is cut off: it answers what no worker has.
@@ -156,15 +157,9 @@ class Worker:
         await trio.lowlevel.cancel_shielded_checkpoint()
         self._pool.begin_step()
 
-    async def _park(self) -> None:
-        if not self._pool.park(self):
-            return
-
-        def abort(_: object) -> trio.lowlevel.Abort:
-            self._pool.unpark(self)
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        await trio.lowlevel.wait_task_rescheduled(abort)
+    def _unpark(self, _: object) -> trio.lowlevel.Abort:
+        self._pool.unpark(self)
+        return trio.lowlevel.Abort.SUCCEEDED
 
     async def _perform(self, call: Call) -> None:
         cell = call.cell
@@ -174,10 +169,16 @@ class Worker:
                 # Cancelled between being given to a worker and beginning.
                 cell.interrupted(call, call.reason)
                 return
+            context = self._context.copy()
+            value = context.run(enter, call)
             if call.spec.is_async:
-                value = await self._drive(call)
-            else:
-                value = self._context.copy().run(enter, call)
+                # Most actions never wait: for these there is no generator more than their own.
+                try:
+                    trap = context.run(value.send, None)
+                except StopIteration as stop:
+                    value = stop.value
+                else:
+                    value = await self._drive(call, context, value, trap)
         except Exception as exc:
             cell.failed(call, exc)
         except trio.Cancelled as exc:
@@ -214,13 +215,10 @@ class Worker:
         call.cell.interrupted(call, (call.reason or call.timed_out()) if mine else call.cell.stopped_error(), rest)
 
     @types.coroutine
-    def _drive(self, call: Call) -> Generator[Any, Any, Any]:
-        context = self._context.copy()
-        try:
-            coroutine: Coroutine[Any, Any, Any] = context.run(enter, call)
-            trap = context.run(coroutine.send, None)
-        except StopIteration as stop:
-            return stop.value
+    def _drive(
+        self, call: Call, context: Context, coroutine: Coroutine[Any, Any, Any], trap: object
+    ) -> Generator[Any, Any, Any]:
+        """Run an action on from its first wait."""
         task, own = self.task, self.task.context
         call.start_clock()
         # An inspector that looks from outside, and trio when it goes on, both find the action's own context.

@@ -9,7 +9,7 @@ import signal
 import ssl
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -19,8 +19,9 @@ import click
 import trio
 from click.core import ParameterSource
 
+from inspector.actors.supervision import EscalationError
 from inspector.demo import demo_registry
-from inspector.host import DEFAULT_PORT, serve
+from inspector.host import DEFAULT_PORT, open_host
 from inspector.lifecycle import DRAIN_TIMEOUT
 from inspector.registry import Registry
 from inspector.service.tls import open_context
@@ -37,6 +38,7 @@ Exit codes:
   1    an actor or the host failed
   2    the command line is wrong, or there is no such MODULE:REGISTRY
   3    the address can't be listened on
+  N    an actor has crashed whose class says escalate(N), and the host has drained
   130, 143    a second SIGINT or SIGTERM ended it at once
 """
 
@@ -199,21 +201,29 @@ def main(
     registry.log.add_sink(open_sink(log_format, filter=log_filter, span_list=log_spans))
     problem = trio.run(_serve, registry, serving)
     if problem is not None:
-        click.echo(f"inspector-host: {problem}", err=True)
-        context.exit(3 if isinstance(problem, OSError) else 2)
+        code, text = problem
+        click.echo(f"inspector-host: {text}", err=True)
+        context.exit(code)
 
 
-async def _serve(registry: Registry, serving: dict[str, Any]) -> OSError | ValueError | None:
-    """Serve until a signal; return what makes it impossible to begin."""
+async def _serve(registry: Registry, serving: dict[str, Any]) -> tuple[int, str] | None:
+    """Serve until a signal; return exit code and reason of any other end."""
     shutdown = trio.Event()
     with _signals(shutdown):
-        async with trio.open_nursery() as nursery:
-            try:
-                host = await nursery.start(partial(serve, registry, shutdown=shutdown, **serving))
-            except (OSError, ValueError) as exc:
-                return exc
-            if sys.stderr is not None and sys.stderr.isatty():
-                click.echo(f"attach with: inspector-tui {host.url}", err=True)
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    host = await stack.enter_async_context(open_host(registry, shutdown=shutdown, **serving))
+                except OSError as exc:
+                    return 3, f"can't listen on {serving['host']}, port {serving['port']}: {exc.strerror or exc}"
+                except ValueError as exc:
+                    # What is an argument there is an option here.
+                    return 2, str(exc).replace("insecure_bind", "--insecure-bind")
+                if sys.stderr is not None and sys.stderr.isatty():
+                    click.echo(f"attach with: inspector-tui {host.url}", err=True)
+                await host.wait_stopped()
+        except EscalationError as exc:
+            return exc.exit_code, str(exc)
     return None
 
 

@@ -69,6 +69,9 @@ def test_ten_lines_embed_a_host(session: Session) -> None:
         assert (status, [json.loads(line)["fields"]["message"] for line in lines]) == (0, ["actor started"])
         program.send_signal(signal.SIGINT)
         program.wait()
+        said = (session.folder / "stderr").read_text()
+        assert said.endswith("\nKeyboardInterrupt\n")
+        assert "Group" not in said
     assert list((session.folder / "run").rglob("*.json")) == []
 
 

@@ -23,7 +23,7 @@ import time
 
 import trio
 
-from inspector import Actor, Registry, action
+from inspector import Actor, Registry, action, escalate
 
 
 class Stuck(Actor[None]):
@@ -41,6 +41,17 @@ class Blocker(Actor[None]):
         await trio.sleep(0)
         self.log.info("blocking")
         time.sleep(1000)
+
+
+class Vital(Actor[None]):
+    """Ends the host as soon as that serves."""
+
+    supervision = escalate(7)
+
+    async def run(self) -> None:
+        while self.registry.state != "serving":
+            await trio.sleep(0)
+        raise OSError("the disk is gone")
 
 
 class Speaker(Actor[None]):
@@ -64,6 +75,7 @@ class inner:
 registry = make(Speaker)
 stuck = make(Stuck)
 blocker = make(Blocker)
+vital = make(Vital, Speaker)
 quiet = Registry(record="off")
 number = 5
 

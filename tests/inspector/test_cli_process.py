@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -197,6 +198,16 @@ def test_a_drain_that_takes_too_long_is_cut_short(start: Start) -> None:
     assert b"inspector stopped" in out
 
 
+def test_an_actor_that_ends_the_host(start: Start) -> None:
+    host = start("app:vital", "--port", "0")
+    code, out, err = host.wait()
+    assert (code, err) == (7, b"inspector-host: vital crashed: OSError: the disk is gone\n")
+    said = [json.loads(line)["fields"]["message"] for line in out.splitlines()]
+    assert said[0] == "inspector listening"
+    assert said[-3:] == ["inspector draining", "actor stopped", "inspector stopped"]
+    assert said.index("actor crashed") + 1 == said.index("actor ends the host")
+
+
 # ---- streams ----
 
 
@@ -232,9 +243,10 @@ def test_port_taken(start: Start) -> None:
         host = start("demo", "--port", str(port))
         code, out, err = host.wait()
     assert code == 3
-    assert err.startswith(b"inspector-host: ")
-    assert b"Traceback" not in err
-    assert b"listening" not in out
+    said = f"inspector-host: can't listen on 127.0.0.1, port {port}: {os.strerror(errno.EADDRINUSE)}\n"
+    assert err.decode() == said
+    # Neither that it listens nor that it has stopped.
+    assert b"inspector.host" not in out
 
 
 def test_two_hosts_on_one_port(start: Start) -> None:
@@ -250,6 +262,7 @@ def test_an_address_that_others_can_reach(start: Start) -> None:
     code, _, err = start("demo", "--port", "0", "--host", "0.0.0.0").wait()
     assert code == 2
     assert err.count(b"\n") == 1
+    assert b"--insecure-bind" in err
     host = start("demo", "--port", "0", "--host", "0.0.0.0", "--insecure-bind")
     assert host.record()["fields"]["message"] == "inspector listening"
     assert host.end()[0] == 0

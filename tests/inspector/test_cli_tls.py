@@ -69,7 +69,7 @@ def test_a_host_with_tls_on_all_addresses(tmp_path: Path, by: str) -> None:
         (("--tls-cert", "none.pem", "--tls-key", "key.pem"), "no TLS with none.pem and key.pem: No such file"),
         (("--tls-cert", "cert.pem", "--tls-key", "cert.pem"), "no TLS with cert.pem and cert.pem: "),
         (("--tls-cert", "cert.pem"), "no TLS with cert.pem: "),
-        (("--host", "0.0.0.0"), "without TLS that needs insecure_bind"),
+        (("--host", "0.0.0.0"), "without TLS that needs --insecure-bind"),
     ],
 )
 def test_what_can_not_be(

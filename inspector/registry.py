@@ -60,8 +60,8 @@ class Registry:
         self.lifecycle = Lifecycle()
         self.deadlines = Deadlines()
         self.context: Context = copy_context()
-        self.watchers: dict[Callable[[], object], set[Cell]] = {}
-        """Those who watch the list: what to call when a row changes, and the cells that did since they looked."""
+        self.watchers: dict[Callable[[], object], tuple[str, set[Cell]]] = {}
+        """Those who watch the list: what to call when rows change, of which prefix, and which did since they looked."""
         self.workers: Workers
         self._nursery: trio.Nursery | None = None
         self._kinds: dict[str, Kind] = {}
@@ -182,8 +182,7 @@ class Registry:
         elif self.lifecycle.state == "stopped":
             call.reject(self.shut_down_error())
         else:
-            # It starts, and will be there in a moment.
-            call.start_clock()
+            call.start_clock()  # It starts, and will be there in a moment.
             self._waiting_calls.append(call)
 
     def admits(self, caller: Call | None) -> bool:
@@ -227,10 +226,12 @@ class Registry:
             self._start(life.work)
 
     def touched(self, cell: Cell) -> None:
-        """Tell the watchers that a row has changed."""
-        for wake, cells in self.watchers.items():
-            cells.add(cell)
-            wake()
+        """Tell the watchers that a row has changed; those who have not looked since the last one know already."""
+        for wake, (prefix, cells) in self.watchers.items():
+            if cell.address.startswith(prefix):
+                cells.add(cell)
+                if len(cells) == 1:
+                    wake()
 
     # ---- running ----
 

@@ -132,7 +132,7 @@ class Pusher:
             self._something = trio.Event()
             for sub, subscription in list(self._subscriptions.items()):
                 # A long backlog goes out without a pause, but does not keep the others waiting.
-                while self._push_one(sub, subscription) > _LONG_PUSH:
+                while self._push_one(sub, subscription) > _LONG_PUSH and not subscription.paced:
                     await trio.lowlevel.checkpoint()
             await self._rest()
 

@@ -61,6 +61,7 @@ class ConnectionsSubscription:
     """The roll, whenever it is another than the last that was sent."""
 
     plenty = False
+    paced = False
     dropped = 0
 
     def __init__(self, sub: int, roll: Roll, you: Connection, wake: Callable[[], object]) -> None:

@@ -8,6 +8,7 @@ import trio.testing
 
 from inspector.actors.actions import action
 from inspector.actors.actor import Actor
+from inspector.actors.cell import Cell
 from inspector.registry import Registry
 from protocol.errors import InspectorError
 from tests.inspector.beings import Being, Quiet, being, failing, living, sleeps
@@ -167,7 +168,13 @@ async def test_a_start_that_cant_be_interrupted_does_not_bring_a_stopped_actor_b
     cls = being(start=start)
     async with living(cls) as (registry, cell), trio.open_nursery() as nursery:
         statuses: set[str] = set()
-        registry.watchers[lambda: statuses.add(cell.status)] = set()
+        rows: set[Cell] = set()
+
+        def look() -> None:
+            statuses.add(cell.status)
+            rows.clear()
+
+        registry.watchers[look] = "", rows
         nursery.start_soon(registry.stop, "being")
         await settle()
         await trio.sleep(1)

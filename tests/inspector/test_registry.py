@@ -88,7 +88,8 @@ async def test_rows_are_told_to_those_who_watch() -> None:
     def wake() -> None:
         woken.append("wake")
 
-    registry.watchers[wake] = cells
+    registry.watchers[wake] = "she", cells
+    registry.watchers[lambda: woken.append("other")] = "shelves", set()
     async with registry.running():
         shelf = registry.get_or_create(Shelf)
         cell = registry.get("shelf")
@@ -116,7 +117,7 @@ async def test_rows_are_told_to_those_who_watch() -> None:
         await registry.stop(shelf)
         assert cells == {cell}
         assert not registry.holds(cell)
-        assert woken
+        assert set(woken) == {"wake"}
 
 
 async def test_a_log_of_ones_own() -> None:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET
 
 from protocol.messages import PatchOp
 
-__all__ = ("PatchError", "apply_patch", "diff")
+__all__ = ("MAX_COPIED", "PatchError", "apply_patch", "diff")
+
+MAX_COPIED: Final = 2**20
+"""What the operations `copy` of one patch may add: values, and characters or bytes of text. A short patch that copies
+the whole into itself again and again would fill the memory."""
 
 
 class PatchError(ValueError):
@@ -39,8 +43,11 @@ def apply_patch(value: Any, operations: Sequence[PatchOp]) -> Any:
         PatchError: an operation does not fit; see RFC 6902, section 5.
     """
     document = copy.deepcopy(value)
+    room = MAX_COPIED
     for index, operation in enumerate(operations):
         try:
+            if operation.op == "copy":
+                room -= _extent(_find(document, _source(operation)), room)
             document = _apply(document, operation)
         except (LookupError, ValueError) as exc:
             reason = str(exc.args[0]) if exc.args else "it does not fit"
@@ -83,6 +90,29 @@ def _apply(document: Any, operation: PatchOp) -> Any:
                 raise ValueError("a value can't be moved into itself")
             moved = _find(document, source)
             return _add(_remove(document, source), path, moved)
+
+
+def _extent(value: Any, room: int) -> int:
+    """Count what is inside a value.
+
+    Raises:
+        ValueError: it is more than there is room for.
+    """
+    extent = 0
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        extent += 1
+        if isinstance(item, str | bytes):
+            extent += len(item)
+        elif isinstance(item, dict):
+            waiting += item.keys()
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+        if extent > room:
+            raise ValueError("the patch copies too much")
+    return extent
 
 
 def _value(operation: PatchOp) -> Any:
@@ -201,7 +231,7 @@ def _diff(old: Any, new: Any, path: str, operations: list[PatchOp]) -> None:
                 operations.append(PatchOp(op="add", path=_join(path, key), value=value))
     elif isinstance(old, list) and isinstance(new, list):
         _diff_lists(old, new, path, operations)
-    elif type(old) is not type(new) or not _same(old, new):
+    elif not _identical(old, new):
         operations.append(PatchOp(op="replace", path=path, value=new))
 
 
@@ -227,7 +257,26 @@ def _diff_lists(old: list[Any], new: list[Any], path: str, operations: list[Patc
 
 
 def _identical(old: Any, new: Any) -> bool:
-    return type(old) is type(new) and _same(old, new)
+    """Tell if nobody could tell two values from each other, but for the order of keys."""
+    if type(old) is not type(new):
+        return False
+    if isinstance(old, dict):
+        # Keys are compared as they are spelt: 1 and true are one key to Python.
+        return (
+            len(old) == len(new)
+            and {*map(_spelt, old)} == {*map(_spelt, new)}
+            and all(_identical(value, new[key]) for key, value in old.items())
+        )
+    if isinstance(old, list):
+        return len(old) == len(new) and all(map(_identical, old, new))
+    if isinstance(old, str | bytes | int):
+        return bool(old == new)
+    # 0.0 equals -0.0, and a time equals itself in another zone.
+    return repr(old) == repr(new)
+
+
+def _spelt(key: Any) -> tuple[type, Any]:
+    return type(key), key
 
 
 def _texts(mapping: dict[Any, Any]) -> bool:

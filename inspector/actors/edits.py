@@ -58,6 +58,8 @@ def _apply(actor: Actor[Any], request: PatchStateRequest) -> int:
         # A state's own constructor may raise whatever it likes; that is no failure of the actor.
         raise _invalid(cell, str(exc)[:_LONGEST_REASON]) from None
     old, actor.state = actor.state, state
+    # Before the look, which is what finds the change and asks who made it.
+    watch.touch(cell.current)
     try:
         version = watch.look().version
     except InspectorError:

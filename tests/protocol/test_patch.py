@@ -125,6 +125,44 @@ def test_refuses_and_changes_nothing(value: Any, patch: list[dict[str, Any]]) ->
     assert msgspec.json.encode(value) == before
 
 
+COPIES = {
+    "the whole into itself, again and again": (
+        {"a": "x" * 1000},
+        [{"op": "copy", "from": "", "path": f"/{number}"} for number in range(40)],
+        10,
+    ),
+    "much, often": ([[0] * 1000, {"key": b"x" * 100_000}], [{"op": "copy", "from": "", "path": "/0/0"}] * 12, 3),
+}
+
+
+@pytest.mark.parametrize(("value", "patch", "at_fault"), COPIES.values(), ids=COPIES)
+def test_a_patch_cannot_fill_the_memory_with_copies(value: Any, patch: list[dict[str, Any]], at_fault: int) -> None:
+    with pytest.raises(PatchError, match="copies too much") as caught:
+        apply_patch(value, ops(*patch))
+    assert caught.value.index == at_fault
+    apply_patch(value, ops(*patch[:at_fault]))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ([{"a": 1}], [{"a": 1.0}]),
+        ([[True], 0], [[1], 0]),
+        ([{1: "a"}], [{True: "a"}]),
+        ([{"a": 1}], [{"b": 1}]),
+        ([{"a": 1}], [{"a": 1, "b": 1}]),
+        (0.0, -0.0),
+        (
+            datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC),
+            datetime.datetime(2026, 1, 1, 13, tzinfo=datetime.timezone(datetime.timedelta(hours=1))),
+        ),
+    ],
+    ids=repr,
+)
+def test_what_is_equal_to_python_alone_is_a_difference(old: Any, new: Any) -> None:
+    assert repr(apply_patch(old, diff(old, new))) == repr(new)
+
+
 def test_the_value_of_an_operation_is_not_shared() -> None:
     (operation,) = ops({"op": "add", "path": "/a", "value": []})
     first = apply_patch({}, [operation])

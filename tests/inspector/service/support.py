@@ -18,6 +18,7 @@ from websockets.typing import Subprotocol
 
 from inspector import Actor, Host, Registry, action, open_host
 from inspector.service.connection import Connection
+from protocol.dialects import DIALECTS, Dialect
 from protocol.dialects.cbor import CBOR
 from protocol.messages import (
     ActionRequest,
@@ -160,21 +161,22 @@ async def hosted(*actors: type[Actor[Any]], **options: Any) -> AsyncIterator[Hos
 class Client:
     """An inspector on websockets' own client."""
 
-    def __init__(self, websocket: ClientConnection, init: Init) -> None:
+    def __init__(self, websocket: ClientConnection, dialect: Dialect, init: Init) -> None:
         self.websocket = websocket
+        self.dialect = dialect
         self.init = init
         self.pushes: deque[Push] = deque()
         self.others: deque[Message] = deque()
 
     async def receive(self) -> Message:
         """Wait for the next message, whatever it is."""
-        message = CBOR.decode_to_client(await self.websocket.recv(decode=False))
+        message = self.dialect.decode_to_client(await self.websocket.recv())
         assert message is not None
         return message
 
     async def send(self, request: Request) -> None:
         """Send a request without waiting for its answer."""
-        await self.websocket.send(CBOR.encode(request))
+        await self.websocket.send(self.dialect.encode(request))
 
     async def answer(self, rid: int | None, kind: type[R]) -> R:
         """Wait for the answer to a request; what comes before it is kept."""
@@ -241,9 +243,11 @@ async def attached(host: Host, **options: Any) -> AsyncIterator[Client]:
         **options,
     }
     async with connect(url, **settings) as websocket:
-        init = CBOR.decode_to_client(await websocket.recv(decode=False))
+        assert websocket.subprotocol is not None
+        dialect = DIALECTS[websocket.subprotocol]
+        init = dialect.decode_to_client(await websocket.recv())
         assert isinstance(init, Init)
-        yield Client(websocket, init)
+        yield Client(websocket, dialect, init)
 
 
 def lines_of(batch: LogBatch) -> list[dict[str, Any]]:

@@ -276,15 +276,10 @@ class Registry:
             await call.wait()
         if call.error is not None:
             raise call.error
-        generation: int = call.value
-        return generation
+        return int(call.value)
 
     def restart_for(self, call: Call) -> None:
-        """Restart the actor that a call is for, and finish the call with the new generation or with an error.
-
-        Raises:
-            RuntimeError: the registry does not run yet.
-        """
+        """Restart the actor that a call is for, and finish the call with the new generation or with an error."""
         if self.lifecycle.over:
             call.reject(self.shut_down_error())
         elif self._nursery is None:
@@ -336,8 +331,7 @@ class Registry:
                 await self.drain(drain_timeout)
         finally:
             self.end()
-        error = self.escalation or error
-        if error is not None:
+        if (error := self.escalation or error) is not None:
             raise error
 
     @asynccontextmanager
@@ -387,12 +381,13 @@ class Registry:
     def _abandon(self) -> None:
         """Answer what nobody will work on any more."""
         for cell in self._cells.all():
+            # Also of one that has ended: its stop may have been cut off before this, with calls still there.
+            if cell.mailbox:
+                cell.clear(cell.stopped_error())
+            if cell.current is not None and cell.current.worker is None:
+                cell.current.reject(cell.stopped_error())
             if cell.phase == "stopped":
                 continue
-            error = cell.stopped_error()
-            cell.clear(error)
-            if cell.current is not None and cell.current.worker is None:
-                cell.current.reject(error)
             cell.phase = "stopped"
             if cell.span is not None:
                 cell.span.end("cancelled")

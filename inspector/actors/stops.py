@@ -100,6 +100,9 @@ class Stop:
         ended = False
         try:
             with self.scope:
+                if self._again:
+                    # Once more: an action that asked for this itself waits only now, and can be interrupted.
+                    cell.interrupt(cell.stopped_error())
                 if self._last_turn:
                     with trio.move_on_at(self._patience):
                         while cell.current is not None or cell.running:

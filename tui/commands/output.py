@@ -21,6 +21,7 @@ from tui.logs.text import neutralise
 __all__ = (
     "MAX_WAITING",
     "LinePrinter",
+    "Table",
     "print_table",
     "write_line",
 )
@@ -36,22 +37,36 @@ def write_line(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: frozenset[int] = frozenset()) -> None:
-    """Print rows in columns.
+class Table:
+    """Prints rows in columns, some at a time: what was printed is not kept, and a column only ever grows wider.
 
     Args:
-        heads: the columns' names.
-        rows: texts of a host's, made safe here.
+        heads: the columns' names, printed above the first rows.
         right: the columns that are numbers.
     """
-    table = [list(heads), *([neutralise(cell) for cell in row] for row in rows)]
-    widths = [max(cell_len(row[column]) for row in table) for column in range(len(heads))]
-    for row in table:
-        cells = []
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            blank = " " * (width - cell_len(cell))
-            cells.append(blank + cell if column in right else cell + blank)
-        write_line("  ".join(cells).rstrip())
+
+    def __init__(self, heads: Sequence[str], right: frozenset[int] = frozenset()) -> None:
+        self._heads: list[Sequence[str]] = [heads]
+        self._right = right
+        self._widths = [0] * len(heads)
+
+    def print(self, rows: Iterable[Sequence[str]]) -> None:
+        """Print further rows: texts of a host's, made safe here."""
+        table = [*self._heads, *([neutralise(cell) for cell in row] for row in rows)]
+        self._heads = []
+        for row in table:
+            self._widths = [max(width, cell_len(cell)) for width, cell in zip(self._widths, row, strict=True)]
+        for row in table:
+            cells = []
+            for column, (cell, width) in enumerate(zip(row, self._widths, strict=True)):
+                blank = " " * (width - cell_len(cell))
+                cells.append(blank + cell if column in self._right else cell + blank)
+            write_line("  ".join(cells).rstrip())
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: frozenset[int] = frozenset()) -> None:
+    """Print rows that are all there in columns; see `Table`."""
+    Table(heads, right).print(rows)
 
 
 class LinePrinter:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 import msgspec
+from msgspec import UNSET
 
 from protocol.messages import ActorInfo, ActorsRequest, ActorsResponse
-from tui.commands.output import print_table, write_line
+from tui.commands.output import Table, write_line
 from tui.commands.session import host_options, json_option, run
 from tui.connection import Connection
 from tui.exits import EXIT_HELP
@@ -17,6 +18,7 @@ from tui.model.values import to_json
 __all__ = ("command",)
 
 _PAGE = 500
+_HEADS = ("ACTOR", "STATUS", "MAILBOX", "RUNNING", "ACTIONS", "ERRORS", "RESTARTS", "FAILURE")
 
 
 @click.command("ps", epilog=EXIT_HELP, short_help="List the actors.")
@@ -27,44 +29,31 @@ def command(prefix: str, as_json: bool, url: str | None, token_file: Path | None
     """List the actors of a host: address, status, what waits and runs, totals of actions, errors, restarts."""
 
     async def work(connection: Connection, as_json: bool) -> int:
-        rows: list[ActorInfo] = []
-        request = ActorsRequest(id=0, limit=_PAGE)
-        if prefix:
-            request.prefix = prefix
+        table = Table(_HEADS, right=frozenset(range(2, 7)))
+        request = ActorsRequest(id=0, limit=_PAGE, prefix=prefix or UNSET)
         while True:
             page = await connection.request(request, ActorsResponse)
+            # Printed as it comes: of a host of 100,000 actors the first line is there at once, and no list of them.
             if as_json:
                 for info in page.actors:
                     write_line(to_json(msgspec.to_builtins(info)))
             else:
-                rows += page.actors
+                table.print(map(_row, page.actors))
             if not isinstance(page.cursor, str):
-                break
-            request = ActorsRequest(id=0, limit=_PAGE, cursor=page.cursor)
-            if prefix:
-                request.prefix = prefix
-        if not as_json:
-            _table(rows)
-        return 0
+                return 0
+            request.cursor = page.cursor
 
     run(work, url, token_file, as_json)
 
 
-def _table(rows: list[ActorInfo]) -> None:
-    print_table(
-        ("ACTOR", "STATUS", "MAILBOX", "RUNNING", "ACTIONS", "ERRORS", "RESTARTS", "FAILURE"),
-        (
-            (
-                info.actor,
-                info.status,
-                f"{info.mailbox:,}",
-                f"{info.running:,}",
-                f"{info.actions:,}",
-                f"{info.errors:,}",
-                f"{info.restarts:,}",
-                "" if info.failure is msgspec.UNSET else f"{info.failure.type}: {info.failure.message}"[:80],
-            )
-            for info in rows
-        ),
-        right=frozenset(range(2, 7)),
+def _row(info: ActorInfo) -> tuple[str, ...]:
+    return (
+        info.actor,
+        info.status,
+        f"{info.mailbox:,}",
+        f"{info.running:,}",
+        f"{info.actions:,}",
+        f"{info.errors:,}",
+        f"{info.restarts:,}",
+        "" if info.failure is UNSET else f"{info.failure.type}: {info.failure.message}"[:80],
     )

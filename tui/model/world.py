@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import Final
 
@@ -20,6 +21,10 @@ STATUS_SIGNS: Final[dict[ActorStatus, str]] = {
     "failed": "✖",
 }
 """A sign for each status, each of another shape, so that no colour is needed to tell them apart."""
+
+
+_FEW: Final = 16
+"""Addresses that are put in their places one by one; each moves the others, so of more the list is sorted anew."""
 
 
 class ActorRow:
@@ -73,7 +78,9 @@ class World:
         self.init: Init | None = None
         self.complete = False
         self._actors: dict[str, ActorRow] = {}
-        self._order: list[str] | None = []
+        self._order: list[str] = []
+        self._come: set[str] = set()
+        self._gone: set[str] = set()
         self._shown: tuple[str, list[str]] | None = None
 
     def __len__(self) -> int:
@@ -96,7 +103,6 @@ class World:
         """
         known = self._actors
         self._actors = {}
-        self._order = self._shown = None
         for info in actors:
             row = known.get(info.actor)
             if row is None or row.info.id != info.id:
@@ -105,6 +111,9 @@ class World:
             self._actors[info.actor] = row
         for address, row in known.items():
             row.gone = address not in self._actors
+        self._order, self._shown = sorted(self._actors), None
+        self._come.clear()
+        self._gone.clear()
         self.complete = complete
 
     def add(self, actors: Iterable[ActorInfo], now: float, *, complete: bool) -> None:
@@ -118,23 +127,58 @@ class World:
             row = self._actors.get(info.actor)
             if row is None:
                 self._actors[info.actor] = ActorRow(info)
-                self._order = self._shown = None
+                self._moved(info.actor, self._gone, self._come)
             else:
                 row.update(info, now)
         for address in removed:
             row = self._actors.pop(address, None)
             if row is not None:
                 row.gone = True
-                self._order = self._shown = None
+                self._moved(address, self._come, self._gone)
 
     def addresses(self, prefix: str = "") -> list[str]:
         """Give the addresses that begin with `prefix`, sorted; the list is kept until something comes or
-        goes.
+        goes, and must not be changed.
         """
-        if self._order is None:
-            self._order = sorted(self._actors)
+        if self._come or self._gone:
+            self._settle()
         if not prefix:
             return self._order
         if self._shown is None or self._shown[0] != prefix:
-            self._shown = (prefix, [address for address in self._order if address.startswith(prefix)])
+            # Those that begin alike lie together.
+            first = bisect_left(self._order, prefix)
+            last = bisect_left(self._order, True, first, key=lambda address: not address.startswith(prefix))
+            self._shown = prefix, self._order[first:last]
         return self._shown[1]
+
+    def place(self, address: str, prefix: str = "") -> int | None:
+        """Give an address's place among those that begin with `prefix`; None if it is not there."""
+        shown = self.addresses(prefix)
+        at = bisect_left(shown, address)
+        return at if at < len(shown) and shown[at] == address else None
+
+    def _moved(self, address: str, undone: set[str], done: set[str]) -> None:
+        self._shown = None
+        if address in undone:
+            undone.remove(address)
+        else:
+            done.add(address)
+
+    def _settle(self) -> None:
+        come, order = sorted(self._come), self._order
+        if len(self._gone) > _FEW:
+            self._order = order = [address for address in order if address not in self._gone]
+        else:
+            for address in self._gone:
+                del order[bisect_left(order, address)]
+        if come and (not order or come[0] > order[-1]):
+            # Pages come in order: a host of a million actors has some thousand of them.
+            order += come
+        elif len(come) > _FEW:
+            order += come
+            order.sort()
+        else:
+            for address in come:
+                insort(order, address)
+        self._come.clear()
+        self._gone.clear()

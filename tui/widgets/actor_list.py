@@ -55,10 +55,11 @@ class ActorList(Lines):
     def update(self, now: float) -> None:
         """Draw what the world says at the time `now`; the mark stays on its actor, wherever that has gone."""
         self.now = now
-        shown = self.world.addresses(self.prefix)
         kept = self._address
-        if kept is not None and self.address != kept and kept in self.world and kept.startswith(self.prefix):
-            self.set_reactive(Lines.cursor, shown.index(kept))
+        if kept is not None and self.address != kept:
+            place = self.world.place(kept, self.prefix)
+            if place is not None:
+                self.set_reactive(Lines.cursor, place)
         self.changed()
         if self.address != self._address:
             self._address = self.address

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from protocol.messages import ActorStatus
 from tests.tui.host import actor
 from tui.model.world import STATUS_SIGNS, World
@@ -86,3 +89,34 @@ def test_addresses_are_found_by_their_beginning() -> None:
     world.change([actor("pay/asia")], [], 0.0)
     assert world.addresses("pay/") == ["pay/asia", "pay/eu", "pay/us"]
     assert world.addresses("x") == []
+
+
+def test_where_an_address_stands() -> None:
+    world = World()
+    world.begin([actor("b/1"), actor("a"), actor("b/2"), actor("c")], 0.0)
+    assert [world.place(address) for address in ("a", "b/1", "b/2", "c")] == [0, 1, 2, 3]
+    assert [world.place(address, "b/") for address in ("a", "b/1", "b/2", "c", "b/", "b/3")] == [
+        None,
+        0,
+        1,
+        None,
+        None,
+        None,
+    ]
+
+
+names = st.text("ab/\U0010ffff", min_size=1, max_size=3)
+
+
+@given(st.lists(st.tuples(st.sets(names, max_size=40), st.sets(names, max_size=40))), names)
+def test_the_order_is_that_of_sorting_anew(steps: list[tuple[set[str], set[str]]], prefix: str) -> None:
+    world, model = World(), set[str]()
+    for number, (come, gone) in enumerate(steps):
+        world.change([actor(address) for address in come], gone, 0.0)
+        model = (model | come) - gone
+        # Not after each step: what comes and goes in between is settled together.
+        if number % 2:
+            assert world.addresses() == sorted(model)
+    assert world.addresses() == sorted(model)
+    assert world.addresses(prefix) == sorted(address for address in model if address.startswith(prefix))
+    assert all(world.place(address) == at for at, address in enumerate(sorted(model)))

@@ -19,7 +19,7 @@ BUILD := .build
 PIP := $(PY) -m pip --disable-pip-version-check --no-input install --quiet --require-hashes
 SOURCES = $(shell find protocol inspector tui -type f ! -name "*.pyc" 2>/dev/null)
 
-.PHONY: help demo test lint types unit smoke bench screenshots lock format clean
+.PHONY: help demo test lint types unit smoke bench fuzz screenshots lock format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ smoke: $(BUILD)/.smoked ## the wheel, in an environment of its own: both command
 
 bench: $(VENV)/.dev ## the figures of docs/benchmarks.md, with their peers in the same run
 	@$(PY) -m tests.bench
+
+fuzz: $(VENV)/.dev ## hostile peers against two hosts, for a minute: `make fuzz FUZZ=10m`, `FUZZ_SEED=…` for the same again
+	@FUZZ='$(FUZZ)' FUZZ_SEED='$(FUZZ_SEED)' $(PY) -m tests.fuzz
 
 screenshots: $(VENV)/.dev ## the pictures under docs/, taken from the running app
 	@$(PY) docs/screenshots.py

@@ -166,7 +166,8 @@ _ROWS = (
         "stopped",
         "The actor ended before it could answer. The action may have run in part.",
         "nobody",
-        "Look at the actor's status; try again if the action may run twice.",
+        "Look at the actor's status; try again if the action may run twice. One that is `failed` or `stopped` stays so"
+        " until it gets an ActorRestart.",
         {"actor": "the address"},
     ),
     ErrorInfo(

@@ -17,7 +17,7 @@ from tests.fuzz.attacks import ATTACKS
 
 __all__ = ()
 
-_WARM_UP = 4 * len(ATTACKS)
+_WARM_UP = 10 * len(ATTACKS)
 _MORE_OBJECTS = 1.10
 _MORE_TASKS = 16
 _MORE_MEMORY = 48.0

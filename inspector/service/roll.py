@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -12,7 +13,10 @@ from protocol.messages import ConnectionInfo, ConnectionsUpdated
 if TYPE_CHECKING:
     from inspector.service.connection import Connection
 
-__all__ = ("ConnectionsSubscription", "Roll")
+__all__ = ("MAX_ROWS", "ConnectionsSubscription", "Roll")
+
+MAX_ROWS: Final = 2000
+"""Inspectors in one message at most, so that it fits into a frame; their rows have up to 350 bytes."""
 
 _POLL: Final = 1.0
 """Seconds between two looks at what was sent and lost."""
@@ -53,8 +57,15 @@ class Roll:
             listener()
 
     def infos(self, you: Connection) -> list[ConnectionInfo]:
-        """Make the rows, as one of them sees it."""
-        return [connection.info(you) for connection in self._connections]
+        """Make the rows, as one of them sees it: the first that came, up to `MAX_ROWS` with its own."""
+        return [connection.info(you) for connection in self.seen_by(you)]
+
+    def seen_by(self, you: Connection) -> list[Connection]:
+        """Return the connections that one of them is told of."""
+        seen = list(islice(self._connections, MAX_ROWS))
+        if len(self._connections) > MAX_ROWS and you not in seen:
+            seen[-1] = you
+        return seen
 
 
 class ConnectionsSubscription:
@@ -111,4 +122,4 @@ class ConnectionsSubscription:
         return len(self._roll) * (_ROW + _ROW_ELSEWHERE * len(self._roll.listeners))
 
     def _news(self) -> list[tuple[object, ...]]:
-        return [connection.news() for connection in self._roll.all()]
+        return [connection.news() for connection in self._roll.seen_by(self._you)]

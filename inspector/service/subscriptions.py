@@ -92,7 +92,7 @@ class LogSubscription:
     @property
     def dropped(self) -> int:
         """Records that this reader has lost so far."""
-        return self._reader.total_dropped
+        return self._reader.lost
 
     @property
     def plenty(self) -> bool:

@@ -106,6 +106,11 @@ class LogReader:
         """How many records have come since it last looked, whether it wants them or not."""
         return self._log.next_seq - self.next_seq
 
+    @property
+    def lost(self) -> int:
+        """How many records it has lost by now, those included that it has yet to be told of."""
+        return self.total_dropped + max(0, self._log.first_seq - self.next_seq)
+
     def wants(self, site: Site, span: Span) -> bool:
         """Tell if a record belongs to what this reader sees."""
         decided = self._decided.get(site)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from textual import on
@@ -18,12 +19,14 @@ from tui.link import LinkEvent, backoff
 from tui.model.history import Fired
 from tui.model.values import to_json
 from tui.screens.choose import ChooseScreen
+from tui.screens.edit import EditScreen
 from tui.screens.help import HelpScreen, list_keys
 from tui.screens.main import MainScreen
 from tui.screens.record import RecordScreen, TextScreen
 from tui.screens.trace import TraceScreen
 from tui.widgets.key_line import KeyLine
 from tui.widgets.log_view import LogView
+from tui.widgets.state_pane import StatePane
 from tui.widgets.value_view import ValueView
 from tui.widgets.wanted import CopyWanted, TraceWanted
 
@@ -60,12 +63,14 @@ class InspectorApp(App[None]):
         self._place = place
         self.inspection = Inspection(lambda: self._resolve(), self, delays=delays)
         self.main: MainScreen | None = None
+        self.lending = False
+        """Whether the terminal is an editor's at the moment."""
 
     def on_mount(self) -> None:
         """Attach, or ask to what."""
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             try:
-                asyncio.get_running_loop().add_signal_handler(number, self.exit)
+                asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
             except (NotImplementedError, RuntimeError, ValueError):
                 # Not the main thread, as in tests: whoever runs that thread has the signals.
                 break
@@ -77,12 +82,27 @@ class InspectorApp(App[None]):
                 return
         self._begin(None)
 
+    def _signalled(self, number: int) -> None:
+        # Ctrl+C while the terminal is lent is the editor's affair.
+        if number != signal.SIGINT or not self.lending:
+            self.exit()
+
     def _begin(self, target: Target | None) -> None:
         if target is not None:
             self._resolve, self._place = Wanted(target.url).resolve, target.place
         self.main = MainScreen(self.inspection, self._place)
         self.push_screen(self.main)
         self.run_worker(self.inspection.run(), name="inspection", exit_on_error=True)
+
+    @contextmanager
+    def suspend(self) -> Iterator[None]:
+        """Lend the terminal to another program for the length of a block."""
+        self.lending = True
+        try:
+            with super().suspend():
+                yield
+        finally:
+            self.lending = False
 
     # ---- what the inspection tells ----
 
@@ -110,6 +130,12 @@ class InspectorApp(App[None]):
     @on(TraceWanted)
     def _trace_wanted(self, event: TraceWanted) -> None:
         self.push_screen(TraceScreen(event.trace_id, self.inspection))
+
+    @on(StatePane.Edited)
+    def _edited(self, event: StatePane.Edited) -> None:
+        screen = EditScreen(event.edit, self.inspection)
+        # What is gone on with is the edit that the screen had last: it may be for a newer version.
+        self.push_screen(screen, lambda verdict: event.pane.decided(screen.edit, verdict == "again"))
 
     @on(ValueView.Wanted)
     def _text_wanted(self, event: ValueView.Wanted) -> None:
@@ -153,6 +179,7 @@ class InspectorApp(App[None]):
             yield SystemCommand("Logs", "Show the log", lambda: main.action_tab("Logs"))
             yield SystemCommand("State", "Show the chosen actor's state", lambda: main.action_tab("State"))
             yield SystemCommand("Actions", "Fire an action", lambda: main.action_tab("Actions"))
+            yield SystemCommand("Connections", "Who inspects this host", lambda: main.action_tab("Connections"))
             yield SystemCommand("Filter the log", "At the host, by level and target", main.log_pane.action_filter)
             yield SystemCommand("Search the log", "In the records that came", main.log_pane.action_search)
             yield SystemCommand("All actors or this one", "In the log", main.log_pane.action_scope)

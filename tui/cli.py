@@ -25,6 +25,8 @@ COMMANDS: Final[dict[str, str]] = {
     "logs": "tui.commands.logs",
     "call": "tui.commands.call",
     "state": "tui.commands.state",
+    "restart": "tui.commands.restart",
+    "connections": "tui.commands.connections",
     "script": "tui.commands.script",
 }
 _DEFAULT: Final = "attach"

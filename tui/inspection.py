@@ -16,19 +16,26 @@ from protocol.messages import (
     ActionCancelResponse,
     ActionRequest,
     ActionResponse,
+    ActorRestart,
+    ActorRestartResponse,
     ActorsRequest,
     ActorsResponse,
     ActorsUpdated,
     Init,
+    PatchStateRequest,
+    PatchStateResponse,
     Rpc,
     RpcsListRequest,
     RpcsListResponse,
     SpansRequest,
     SpansResponse,
+    StateRequest,
+    StateResponse,
 )
 from tui.connection import LinkLost
 from tui.discovery import Target
 from tui.link import Link, LinkEvent, backoff
+from tui.model.edit import Edit
 from tui.model.history import Fired, History
 from tui.model.world import World
 
@@ -133,6 +140,37 @@ class Inspection:
         """
         response = await self.link.request(SpansRequest(id=0, spans=[span_id]), SpansResponse)
         return response.lines.split(b"\n") if response.lines else []
+
+    async def restart(self, actor: str) -> int:
+        """End an actor's life and begin its next; gives that one's number.
+
+        Raises:
+            InspectorError: the host refuses.
+            LinkLost: there is no connection, or it ended before the answer.
+        """
+        return (await self.link.request(ActorRestart(id=0, actor=actor), ActorRestartResponse)).generation
+
+    async def send_edit(self, edit: Edit) -> int:
+        """Change a state; gives the version that it has then.
+
+        Raises:
+            InspectorError: the host refuses, and nothing was changed.
+            LinkLost: there is no connection, or it ended before the answer.
+        """
+        request = PatchStateRequest(id=0, actor=edit.actor, patch=edit.patch)
+        if edit.version is not None:
+            request.version = edit.version
+        return (await self.link.request(request, PatchStateResponse)).version
+
+    async def rebase(self, edit: Edit) -> Edit:
+        """Give the same edit made for the state as it is now.
+
+        Raises:
+            InspectorError: there is no such actor any more.
+            LinkLost: there is no connection.
+        """
+        now = await self.link.request(StateRequest(id=0, actor=edit.actor), StateResponse)
+        return edit.moved(now.version if isinstance(now.version, int) else None, now.state)
 
     def fire(self, actor: str, action: str, args: list[Any] | dict[str, Any]) -> Fired:
         """Fire an action; what becomes of it is told to the listener."""

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 from protocol.errors import InspectorError
 from protocol.messages import (
     Cause,
+    ConnectionInfo,
+    ConnectionsRequest,
+    ConnectionsResponse,
+    ConnectionsUpdated,
     Init,
     StateRequest,
     StateResponse,
@@ -18,7 +22,42 @@ from tui.model.replica import Replica
 if TYPE_CHECKING:
     from tui.inspection import Inspection
 
-__all__ = ("StateWatch",)
+__all__ = ("ConnectionsWatch", "StateWatch")
+
+
+class ConnectionsWatch:
+    """Who inspects the host, live, as a subscription.
+
+    Attributes:
+        rows: the inspectors, in the order of their coming.
+        known: an answer has come.
+        error: why there is nothing to see, if so.
+    """
+
+    def __init__(self, on_change: Callable[[ConnectionsWatch], None]) -> None:
+        self.rows: list[ConnectionInfo] = []
+        self.known = False
+        self.error: InspectorError | None = None
+        self._on_change = on_change
+
+    def request(self, init: Init) -> ConnectionsRequest:
+        """Make the request that opens it."""
+        return ConnectionsRequest(id=0, subscribe=True)
+
+    def opened(self, response: ConnectionsResponse) -> None:
+        """Take all of them."""
+        self.rows, self.known, self.error = response.connections, True, None
+        self._on_change(self)
+
+    def pushed(self, push: ConnectionsUpdated) -> None:
+        """Take all of them anew."""
+        self.rows = push.connections
+        self._on_change(self)
+
+    def ended(self, error: InspectorError) -> None:
+        """Take the reason why there is nothing (more) to see."""
+        self.error, self.known = error, True
+        self._on_change(self)
 
 
 class StateWatch:

@@ -29,11 +29,17 @@ from protocol.messages import (
     ActionRequest,
     ActionResponse,
     ActorInfo,
+    ActorRestart,
+    ActorRestartResponse,
     ActorsRequest,
     ActorsResponse,
     ActorStatus,
     ActorsUpdated,
     Cause,
+    ConnectionInfo,
+    ConnectionsRequest,
+    ConnectionsResponse,
+    ConnectionsUpdated,
     Error,
     HostInfo,
     Init,
@@ -43,6 +49,8 @@ from protocol.messages import (
     LogsSubscribe,
     LogsSubscribeResponse,
     PatchOp,
+    PatchStateRequest,
+    PatchStateResponse,
     Request,
     Rpc,
     RpcsListRequest,
@@ -55,10 +63,11 @@ from protocol.messages import (
     Unsubscribe,
     UnsubscribeResponse,
 )
+from protocol.patch import PatchError, apply_patch
 from protocol.server import ServerSession
 from tui.discovery import Target
 
-__all__ = ("TOKEN", "ScriptedHost", "actor", "record", "running_host")
+__all__ = ("TOKEN", "ScriptedHost", "actor", "inspector", "record", "running_host")
 
 TOKEN = "test-token"
 TRACE = "0123456789abcdef0123456789abcdef"
@@ -82,6 +91,23 @@ def actor(address: str, status: ActorStatus = "idle", **changes: Any) -> ActorIn
         restarts=0,
         started_at=1_700_000_000_000,
         active_at=1_700_000_000_000,
+    )
+    for field, value in changes.items():
+        setattr(row, field, value)
+    return row
+
+
+def inspector(id: str, peer: str = "127.0.0.1:50000", **changes: Any) -> ConnectionInfo:
+    """Make the row of somebody who inspects the host."""
+    row = ConnectionInfo(
+        id=id,
+        peer=peer,
+        protocol=CBOR.subprotocol,
+        since=1_700_000_000_000,
+        subscriptions=2,
+        sent=12_345,
+        dropped=0,
+        you=False,
     )
     for field, value in changes.items():
         setattr(row, field, value)
@@ -136,6 +162,7 @@ class Client:
         self.actors_subs: list[int] = []
         self.state_subs: dict[int, str] = {}
         self.log_subs: dict[int, LogsSubscribe] = {}
+        self.connections_subs: list[int] = []
         self.hanging: dict[int, ActionRequest] = {}
 
     async def send(self, frame: bytes | str) -> None:
@@ -149,6 +176,8 @@ class ScriptedHost:
     Attributes:
         actors: its actors' rows.
         states: state by address; an actor without one has its state disabled.
+        schemas: JSON Schema of a state, by address.
+        connections: who inspects it.
         rpcs: actions by address.
         ring: records by sequence number, from `first_seq` on.
         beyond: records behind those, which no filter lets through.
@@ -171,6 +200,8 @@ class ScriptedHost:
         self.states: dict[str, Any] = {"counter/default": {"count": 3, "names": ["a", "b"]}}
         self.versions: dict[str, int] = {}
         self.rpcs: dict[str, list[Rpc]] = {"counter/default": [INCREMENT, FAIL, SLEEP]}
+        self.schemas: dict[str, dict[str, Any]] = {}
+        self.connections = [inspector("1", you=True)]
         self.first_seq = 1
         self.beyond = 0
         self.ring: list[bytes] = [record(seq, f"message {seq}") for seq in range(1, 6)]
@@ -293,10 +324,24 @@ class ScriptedHost:
                 if state.enabled:
                     state.state = self.states[request.actor]
                     state.version = self.versions.get(request.actor, 1)
+                    if request.actor in self.schemas:
+                        state.schema = self.schemas[request.actor]
                 if request.subscribe is True:
                     session.open_subscription(rid)
                     client.state_subs[rid] = request.actor
                 await client.send(session.answer(state))
+            case PatchStateRequest():
+                await self._edit(client, request)
+            case ConnectionsRequest():
+                if request.subscribe is True:
+                    session.open_subscription(rid)
+                    client.connections_subs.append(rid)
+                await client.send(session.answer(ConnectionsResponse(rid=rid, connections=self.connections)))
+            case ActorRestart():
+                if request.actor not in {row.actor for row in self.actors}:
+                    await client.send(session.refuse(rid, InspectorError("actor.not_found", f"no {request.actor}")))
+                    return
+                await client.send(session.answer(ActorRestartResponse(rid=rid, generation=2)))
             case RpcsListRequest():
                 rpcs = self.rpcs.get(request.actor, [])
                 await client.send(session.answer(RpcsListResponse(rid=rid, actor=request.actor, rpcs=rpcs)))
@@ -316,7 +361,32 @@ class ScriptedHost:
                 session.close_subscription(request.sub)
                 client.log_subs.pop(request.sub, None)
                 client.state_subs.pop(request.sub, None)
+                if request.sub in client.connections_subs:
+                    client.connections_subs.remove(request.sub)
                 await client.send(session.answer(UnsubscribeResponse(rid=rid)))
+
+    async def _edit(self, client: Client, request: PatchStateRequest) -> None:
+        session, address = client.session, request.actor
+        error: InspectorError | None = None
+        version = self.versions.get(address, 1)
+        state = request.state
+        if address not in self.states:
+            error = InspectorError("actor.state_disabled", f"{address} has no state")
+        elif isinstance(request.version, int) and request.version != version:
+            error = InspectorError("actor.state_conflict", f"the state is at version {version}", {"version": version})
+        elif isinstance(request.patch, list):
+            try:
+                state = apply_patch(self.states[address], request.patch)
+            except PatchError as exc:
+                metadata = {"index": exc.index, "path": exc.path}
+                error = InspectorError("actor.invalid_patch", f"{address}: {exc}", metadata)
+        if error is None and state == {"count": "poison", "names": ["a", "b"]}:
+            error = InspectorError("actor.invalid_patch", f"{address}: Expected `int`, got `str`")
+        if error is not None:
+            await client.send(session.refuse(request.id, error))
+            return
+        await client.send(session.answer(PatchStateResponse(rid=request.id, version=version + 1)))
+        await self.set_state(address, state)
 
     async def _act(self, client: Client, request: ActionRequest) -> None:
         session, args = client.session, request.args
@@ -389,6 +459,13 @@ class ScriptedHost:
     async def say(self, *messages: str, **fields: Any) -> None:
         """Write records with these messages."""
         await self.log(*(record(self.next_seq + n, message, **fields) for n, message in enumerate(messages)))
+
+    async def connect(self, *connections: ConnectionInfo) -> None:
+        """Have other inspectors, and push them."""
+        self.connections = list(connections)
+        for client in list(self.clients):
+            for sub in client.connections_subs:
+                await client.send(client.session.push(ConnectionsUpdated(sub=sub, connections=self.connections)))
 
     async def set_state(self, address: str, state: Any, cause: Cause | None = None) -> None:
         """Change a state and push it."""

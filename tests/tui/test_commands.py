@@ -17,9 +17,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from protocol.errors import InspectorError
-from protocol.messages import ActionRequest, Failure, PatchOp, Request
-from tests.tui.host import TOKEN, Client, ScriptedHost, actor, record
+from protocol.messages import ActionRequest, ActorRestart, Failure, PatchOp, Request
+from tests.tui.host import TOKEN, Client, ScriptedHost, actor, inspector, record
 from tui import cli
+from tui.commands.connections import print_connections
 from tui.commands.logs import _readable
 from tui.commands.output import print_table
 from tui.exits import ANSWERED_ERROR, NO_HOST, OK, USAGE
@@ -111,6 +112,25 @@ def test_call(there: HostThread) -> None:
         (("ps", "--url", "http://127.0.0.1:1"), NO_HOST, "cannot_attach: 127.0.0.1:1: nobody listens there\n"),
         (("ps", "--url", "ftp://x"), USAGE, "begins with http"),
         (("ps", "--token-file", "/nowhere/at/all"), USAGE, "can't read"),
+        (("state", "ticker", "--replace", "1"), ANSWERED_ERROR, "actor.state_disabled: "),
+        (("state", "counter/default", "--replace", "1", "--if-version", "7"), ANSWERED_ERROR, "actor.state_conflict: "),
+        (
+            ("state", "counter/default", "--patch", '[{"op":"remove","path":"/x"}]'),
+            ANSWERED_ERROR,
+            "actor.invalid_patch",
+        ),
+        (("state", "counter/default", "--patch", "{}"), USAGE, "no JSON Patch: Expected `array`"),
+        (("state", "counter/default", "--patch", '[{"op":"put","path":"/x"}]'), USAGE, "no JSON Patch: Invalid enum"),
+        (("state", "counter/default", "--patch", "[,]"), USAGE, "--patch: no JSON: Expecting value, line 1 column 2"),
+        (
+            ("state", "counter/default", "--replace", "@/nowhere/at/all"),
+            USAGE,
+            "--replace: can't read it: No such file",
+        ),
+        (("state", "counter/default", "--replace", "1", "--patch", "[]"), USAGE, "either --patch or --replace"),
+        (("state", "counter/default", "--replace", "1", "--watch"), USAGE, "--watch does not go with"),
+        (("state", "counter/default", "--if-version", "1"), USAGE, "--if-version goes with"),
+        (("restart", "nobody"), ANSWERED_ERROR, "actor.not_found: no nobody\n"),
         (("pss",), USAGE, "No such command"),
         (("localhost", "--url", "http://x:1"), USAGE, "given once"),
         (("localhost:1",), USAGE, "no_terminal: "),
@@ -160,6 +180,48 @@ def test_runtime_files(there: HostThread, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_state(there: HostThread) -> None:
     assert lines(invoke("state", "counter/default")) == [{"version": 1, "state": {"count": 3, "names": ["a", "b"]}}]
+
+
+def test_changing_a_state(there: HostThread, tmp_path: Path) -> None:
+    patch = '[{"op": "replace", "path": "/count", "value": 8}]'
+    assert lines(invoke("state", "counter/default", "--patch", patch, "--if-version", "1")) == [{"version": 2}]
+    assert there.host.states["counter/default"] == {"count": 8, "names": ["a", "b"]}
+    path = tmp_path / "state.json"
+    path.write_text('{"raw": {"$bytes": "AAE="}}')
+    assert lines(invoke("state", "counter/default", "--replace", f"@{path}")) == [{"version": 3}]
+    assert there.host.states["counter/default"] == {"raw": b"\x00\x01"}
+    result = CliRunner().invoke(
+        cli.main, ["state", "counter/default", "--patch", "-"], input='[{"op":"remove","path":"/raw"}]'
+    )
+    assert lines(result) == [{"version": 4}]
+    assert there.host.states["counter/default"] == {}
+    # Null is a state too.
+    assert lines(invoke("state", "counter/default", "--replace", "null")) == [{"version": 5}]
+    assert there.host.states["counter/default"] is None
+
+
+def test_connections(there: HostThread) -> None:
+    there.host.connections = [inspector("1", you=True), inspector("2", "10.0.0.\x1b[2J", dropped=7)]
+    result = invoke("connections")
+    assert [(row["id"], row["you"], row["sent"], row["dropped"]) for row in lines(result)] == [
+        ("1", True, 12_345, 0),
+        ("2", False, 12_345, 7),
+    ]
+    assert "\x1b" not in result.stdout
+
+
+def test_connections_for_people(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    print_connections([inspector("1", you=True), inspector("2", "10.0.0.7:9", since=1 << 62, dropped=7)])
+    head, one, two = capsysbinary.readouterr().out.decode().splitlines()
+    assert head.split() == ["ID", "PEER", "PROTOCOL", "SINCE", "SUBSCRIPTIONS", "SENT", "DROPPED"]
+    assert one.split()[-3:] == ["12,345", "0", "you"]
+    assert two.endswith("      7")
+
+
+def test_restart(there: HostThread) -> None:
+    assert lines(invoke("restart", "counter/default")) == [{"generation": 2}]
+    [request] = there.host.asked_for(ActorRestart)
+    assert request.actor == "counter/default"
 
 
 def test_the_last_records(there: HostThread) -> None:

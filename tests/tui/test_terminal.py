@@ -143,3 +143,29 @@ def test_a_table_on_a_terminal(tmp_path: Path) -> None:
             with terminal(*words, XDG_RUNTIME_DIR=str(tmp_path)) as seen:
                 seen.until(lambda text, wanted=wanted: wanted in text)  # type: ignore[misc]  # a default binds the loop's value
                 assert seen.ends() == 0
+
+
+def test_a_state_is_edited_in_a_real_editor(tmp_path: Path) -> None:
+    program = tmp_path / "editor"
+    program.write_text(
+        "import sys\n"
+        "print('what is the count?', flush=True)\n"
+        "count = input()\n"
+        "text = open(sys.argv[1]).read()\n"
+        "open(sys.argv[1], 'w').write(text.replace('0', count))\n"
+    )
+    editor = f"{sys.executable} {program}"
+    with terminal("demo", XDG_RUNTIME_DIR=str(tmp_path), NO_COLOR="1", VISUAL="", EDITOR=editor) as seen:
+        seen.until(lambda text: "live" in text and "counter/default" in text)
+        seen.keys("2")
+        seen.until(lambda text: "count: 0" in text)
+        seen.keys("E")
+        seen.until(lambda text: "what is the count?" in text)
+        # Ctrl+C in an editor reaches the app too, and is none of its business.
+        seen.process.send_signal(signal.SIGINT)
+        seen.keys("41\n")
+        seen.until(lambda text: "+ /count  41" in text and "enter send" in text)
+        seen.keys("\r")
+        seen.until(lambda text: "count: 41" in text and "version 2" in text)
+        seen.keys("q")
+        assert seen.ends() == 0

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from protocol.errors import InspectorError
-from protocol.messages import Cause, StateRequest, StateResponse, StateUpdated
+from protocol.messages import (
+    Cause,
+    PatchOp,
+    PatchStateRequest,
+    PatchStateResponse,
+    StateRequest,
+    StateResponse,
+    StateUpdated,
+)
 from tui.commands.output import write_line
 from tui.commands.session import complain, host_options, json_option, run
 from tui.connection import Connection, LinkLost
 from tui.exits import ANSWERED_ERROR, EXIT_HELP
+from tui.model.edit import read_json
+from tui.model.form import FieldError
 from tui.model.replica import Replica
 from tui.model.values import to_json
 
@@ -22,19 +34,41 @@ __all__ = ("command",)
 _WAITING = 256
 
 
-@click.command("state", epilog=EXIT_HELP, short_help="Print an actor's state.")
+@click.command("state", epilog=EXIT_HELP, short_help="Print an actor's state, or change it.")
 @click.argument("address")
 @click.option("--watch", is_flag=True, help="Print each new version too, until interrupted.")
+@click.option("--patch", metavar="JSON|@FILE|-", help="Change it by a JSON Patch (RFC 6902).")
+@click.option("--replace", metavar="JSON|@FILE|-", help="Change it to this as a whole.")
+@click.option("--if-version", type=click.IntRange(0), help="Change it only if it has this version.")
 @json_option
 @host_options
-def command(address: str, watch: bool, as_json: bool, url: str | None, token_file: Path | None) -> None:
-    """Print the state of the actor with ADDRESS.
+def command(
+    address: str,
+    watch: bool,
+    patch: str | None,
+    replace: str | None,
+    if_version: int | None,
+    as_json: bool,
+    url: str | None,
+    token_file: Path | None,
+) -> None:
+    """Print the state of the actor with ADDRESS, or change it.
 
     As JSON lines each is an object with version, state and, where known, cause; on a terminal it is the state
-    alone, indented.
+    alone, indented. After a change it is the new version. What a change is comes as JSON, from a file after @,
+    or from stdin for -; bytes are {"$bytes": base64}.
     """
+    request = _edit(address, patch, replace, if_version)
+    if request is None and if_version is not None:
+        raise click.UsageError("--if-version goes with --patch or --replace")
+    if request is not None and watch:
+        raise click.UsageError("--watch does not go with a change")
 
     async def work(connection: Connection, as_json: bool) -> int:
+        if request is not None:
+            done = await connection.request(request, PatchStateResponse)
+            write_line(to_json({"version": done.version}) if as_json else f"version {done.version}")
+            return 0
         if watch:
             return await _watch(connection, address, as_json)
         response = await connection.request(StateRequest(id=0, actor=address), StateResponse)
@@ -44,6 +78,43 @@ def command(address: str, watch: bool, as_json: bool, url: str | None, token_fil
         return 0
 
     run(work, url, token_file, as_json)
+
+
+def _edit(address: str, patch: str | None, replace: str | None, version: int | None) -> PatchStateRequest | None:
+    """Make the request for a change, if one is wanted.
+
+    Raises:
+        click.UsageError: it can't be read, or makes no sense.
+    """
+    if patch is not None and replace is not None:
+        raise click.UsageError("either --patch or --replace")
+    if replace is not None:
+        request = PatchStateRequest(id=0, actor=address, state=_read("--replace", replace))
+    elif patch is not None:
+        try:
+            request = PatchStateRequest(
+                id=0, actor=address, patch=msgspec.convert(_read("--patch", patch), list[PatchOp])
+            )
+        except msgspec.ValidationError as exc:
+            raise click.UsageError(f"--patch is no JSON Patch: {exc}") from None
+    else:
+        return None
+    if version is not None:
+        request.version = version
+    return request
+
+
+def _read(option: str, text: str) -> Any:
+    try:
+        if text == "-":
+            text = sys.stdin.read()
+        elif text.startswith("@"):
+            text = Path(text[1:]).read_text("utf-8")
+        return read_json(text)
+    except FieldError as exc:
+        raise click.UsageError(f"{option}: {exc}") from None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise click.UsageError(f"{option}: can't read it: {getattr(exc, 'strerror', None) or exc}") from None
 
 
 def _disabled(address: str) -> int:

@@ -13,9 +13,19 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from tui.logs.text import cut, neutralise
-from tui.model.values import brief, to_json
+from tui.model.values import Path, brief, to_json
 
-__all__ = ("OMIT", "Field", "FieldError", "Form", "Kind", "make_form", "parse_arguments", "parse_json")
+__all__ = (
+    "OMIT",
+    "Field",
+    "FieldError",
+    "Form",
+    "Kind",
+    "field_at",
+    "make_form",
+    "parse_arguments",
+    "parse_json",
+)
 
 Kind = Literal["string", "integer", "number", "boolean", "choice", "json"]
 
@@ -220,6 +230,43 @@ def _field(name: str, given: Mapping[str, Any], required: bool, root: Mapping[st
         help=neutralise(cut(help, 300)) if isinstance(help, str) else "",
         schema=schema,
     )
+
+
+def field_at(schema: Mapping[str, Any], path: Path) -> Field:
+    """Make the field of a place inside a value; where the schema says nothing of it, any JSON may be typed.
+
+    Args:
+        schema: of the whole value.
+        path: the place.
+    """
+    here: Mapping[str, Any] = schema
+    for step in path:
+        here = _inside(_plain_schema(here, schema), step)
+    return _field(str(path[-1]) if path else "", here, True, schema)
+
+
+def _plain_schema(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Resolve references, and see past `or null`."""
+    schema = _resolve(schema, root)
+    for word in ("anyOf", "oneOf"):
+        options = schema.get(word)
+        if isinstance(options, list):
+            others = [option for option in options if isinstance(option, dict) and option.get("type") != "null"]
+            if len(others) == 1:
+                return _resolve(others[0], root)
+    return schema
+
+
+def _inside(schema: Mapping[str, Any], step: str | int) -> Mapping[str, Any]:
+    found: Any = None
+    if isinstance(step, int):
+        fixed = schema.get("prefixItems")
+        found = fixed[step] if isinstance(fixed, list) and step < len(fixed) else schema.get("items")
+    else:
+        named = schema.get("properties")
+        found = named.get(step) if isinstance(named, dict) else None
+        found = schema.get("additionalProperties") if found is None else found
+    return found if isinstance(found, dict) else {}
 
 
 def _resolve(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from tui.logs.text import cut, neutralise
 
-__all__ = ("MAX_TEXT", "Line", "Path", "brief", "key_text", "plain", "to_json", "tree", "write_path")
+__all__ = ("MAX_TEXT", "Line", "Path", "brief", "key_text", "look_up", "plain", "to_json", "tree", "write_path")
 
 Path = tuple[str | int, ...]
 """Where a value stands in another: keys and indexes, from the root."""
@@ -81,6 +81,27 @@ def plain(value: Any, depth: int = 0) -> Any:
 def key_text(key: Any) -> str:
     """Write a map's key as JSON has it: text as it is, anything else as the text of its JSON."""
     return key if isinstance(key, str) else json.dumps(plain(key), ensure_ascii=False)
+
+
+def look_up(value: Any, path: Path) -> Any:
+    """Give what stands at a place.
+
+    Raises:
+        LookupError: nothing does.
+    """
+    for step in path:
+        if isinstance(value, dict):
+            found = [item for key, item in value.items() if key == step] or [
+                item for key, item in value.items() if key_text(key) == step
+            ]
+            if not found:
+                raise LookupError(step)
+            value = found[0]
+        elif isinstance(value, (list, tuple, set, frozenset)) and isinstance(step, int):
+            value = list(value)[step]
+        else:
+            raise LookupError(step)
+    return value
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:

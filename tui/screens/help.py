@@ -25,6 +25,8 @@ _PLACES = {
     "FiredList": "In the history",
     "ActionForm": "In a form",
     "ActionPane": "In the actions",
+    "StatePane": "In the state",
+    "ConnectionList": "In the connections",
     "Input": "While typing",
     "TextArea": "While typing",
     "MainScreen": "Everywhere here",

@@ -22,10 +22,12 @@ from tui.feed import LogFeed, LogSink
 from tui.inspection import Inspection
 from tui.link import Connected, LinkEvent, Lost
 from tui.log_source import LogSource
-from tui.logs.text import neutralise
+from tui.logs.text import cut, neutralise
 from tui.model.history import Fired
+from tui.screens.confirm import ConfirmScreen
 from tui.widgets.action_pane import ActionPane
 from tui.widgets.actor_list import ActorList
+from tui.widgets.connection_pane import ConnectionPane
 from tui.widgets.key_line import KEYS, KeyLine
 from tui.widgets.lines import Lines
 from tui.widgets.log_pane import LogPane
@@ -42,7 +44,8 @@ __all__ = (
     "MainScreen",
 )
 
-TABS: Final = ("Logs", "State", "Actions")
+TABS: Final = ("Logs", "State", "Actions", "Connections")
+_PLACES: Final = dict(zip(TABS, ("#log-view", "#state-view", "#action-list", "#connection-list"), strict=True))
 TICK: Final = 0.25
 """Seconds between two updates of rates, lag and elapsed times."""
 _ACTORS_EVERY: Final = 0.1
@@ -82,10 +85,12 @@ class MainScreen(Screen[None]):
         Binding("1", "tab('Logs')", "Logs", show=False, id="tab.logs"),
         Binding("2", "tab('State')", "State", show=False, id="tab.state"),
         Binding("3,exclamation_mark", "tab('Actions')", "Actions", show=False, id="tab.actions"),
+        Binding("4", "tab('Connections')", "Connections", show=False, id="tab.connections"),
         Binding("right_square_bracket", "next_tab(1)", "Next tab", show=False, id="tab.next"),
         Binding("left_square_bracket", "next_tab(-1)", "Previous tab", show=False, id="tab.previous"),
         Binding("tab", "other_side", "Actors / tab", show=False, id="focus.other"),
         Binding("slash", "find_actor", "Find an actor by the beginning of its address", show=False, id="actors.find"),
+        Binding("R", "restart", "Restart the actor", show=False, id="actors.restart"),
         Binding("t", "trace", "The trace of this record", show=False, id="log.trace"),
         Binding("r", "retry", "Connect again now", show=False, id="link.retry"),
         Binding("escape", "leave", "Leave what was opened here", show=False, id="main.leave"),
@@ -116,7 +121,8 @@ class MainScreen(Screen[None]):
                 with ContentSwitcher(initial="Logs", id="panes"):
                     yield LogPane(id="Logs")
                     yield StatePane(self.inspection, id="State")
-                    yield ActionPane(self.inspection.history, id="Actions")
+                    yield ActionPane(self.inspection, id="Actions")
+                    yield ConnectionPane(self.inspection, id="Connections")
         yield KeyLine(id="keys")
 
     def on_mount(self) -> None:
@@ -153,8 +159,7 @@ class MainScreen(Screen[None]):
         self._lost_at = self._clock()
         if isinstance(event, Connected) and self._live:
             self.place = event.target.place
-            if self._chosen is not None and self.tab == "Actions":
-                self.inspection.spawn(self._list_actions(self._chosen))
+            self.query_one(ActionPane).look(self._chosen, seen=self.tab == "Actions")
         self._tick()
 
     def actors_changed(self) -> None:
@@ -251,23 +256,8 @@ class MainScreen(Screen[None]):
         """Ask for what the tab in sight shows of the chosen actor, and for nothing that nobody looks at."""
         actor = self._chosen
         self.query_one(StatePane).look(actor, seen=self.tab == "State")
-        if self.tab == "Actions":
-            if actor is None:
-                self.query_one(ActionPane).show(None, [], "choose an actor to see its actions")
-            else:
-                self.inspection.spawn(self._list_actions(actor))
-
-    async def _list_actions(self, actor: str) -> None:
-        why = "this actor has no actions"
-        try:
-            rpcs = await self.inspection.actions(actor)
-        except InspectorError as error:
-            rpcs, why = [], neutralise(str(error))
-        except LinkLost:
-            # What is shown stays; the next connection asks again.
-            return
-        if actor == self._chosen and self._live:
-            self.query_one(ActionPane).show(actor, rpcs, why)
+        self.query_one(ActionPane).look(actor, seen=self.tab == "Actions")
+        self.query_one(ConnectionPane).look(seen=self.tab == "Connections")
 
     # ---- the log ----
 
@@ -308,17 +298,6 @@ class MainScreen(Screen[None]):
         fired = self.inspection.fire(event.actor, event.action, event.args)
         self.query_one(ActionPane).update(fired, self._clock())
 
-    @on(ActionPane.Cancel)
-    def _cancel(self, event: ActionPane.Cancel) -> None:
-        self.inspection.spawn(self._cancel_action(event.fired))
-
-    async def _cancel_action(self, fired: Fired) -> None:
-        try:
-            if not await self.inspection.cancel(fired) and fired.outcome == "pending":
-                self.notify("too late to cancel", timeout=3)
-        except (InspectorError, LinkLost) as error:
-            self.notify(neutralise(str(error)), title="Not cancelled", severity="warning", markup=False)
-
     # ---- keys ----
 
     @on(TabLine.Picked)
@@ -338,8 +317,7 @@ class MainScreen(Screen[None]):
         self.action_tab(TABS[(TABS.index(self.tab) + direction) % len(TABS)])
 
     def _focus_tab(self) -> None:
-        place = {"Logs": "#log-view", "State": "#state-view", "Actions": "#action-list"}[self.tab]
-        self.query_one(place).focus()
+        self.query_one(_PLACES[self.tab]).focus()
 
     def action_other_side(self) -> None:
         """Go from the actors to the tab, through its parts, and back."""
@@ -363,6 +341,31 @@ class MainScreen(Screen[None]):
     @on(Prompt.Left)
     def _prefix_left(self) -> None:
         self.actors.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Restart from the list alone, where one sees what one has marked."""
+        return action != "restart" or self.focused is self.actors
+
+    def action_restart(self) -> None:
+        """Ask, then end the marked actor's life and begin its next."""
+        address = self.actors.address
+        if address is None:
+            return
+
+        def restart(yes: bool | None) -> None:
+            if yes:
+                self.inspection.spawn(self._restart(address))
+
+        loss = "Its state is lost; actions under way are ended; what waits in its mailbox waits on."
+        self.app.push_screen(ConfirmScreen(f"Restart {cut(address, 100)}?", loss, "restart"), restart)
+
+    async def _restart(self, address: str) -> None:
+        try:
+            generation = await self.inspection.restart(address)
+        except (InspectorError, LinkLost) as error:
+            self.notify(neutralise(str(error)), title="Not restarted", severity="warning", markup=False)
+        else:
+            self.notify(neutralise(f"{address} is in life {generation:,}"), title="Restarted", timeout=3, markup=False)
 
     def action_trace(self) -> None:
         """Show everything of the trace that the marked record belongs to."""

@@ -14,9 +14,12 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.worker import Worker
 
+from protocol.errors import InspectorError
 from protocol.messages import Rpc
+from tui.connection import LinkLost
+from tui.inspection import Inspection
 from tui.logs.text import cut, neutralise
-from tui.model.history import Fired, History
+from tui.model.history import Fired
 from tui.model.values import to_json
 from tui.widgets.action_form import ActionForm
 from tui.widgets.fired_view import FiredList, FiredView
@@ -93,15 +96,11 @@ class ActionPane(Vertical):
         action: str
         args: dict[str, Any] | list[Any]
 
-    @dataclass
-    class Cancel(Message):
-        """Somebody cancels what is under way."""
-
-        fired: Fired
-
-    def __init__(self, history: History, *, id: str | None = None) -> None:
+    def __init__(self, inspection: Inspection, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.history = history
+        self.inspection = inspection
+        self.history = inspection.history
+        self._wanted: str | None = None
         self.actor: str | None = None
         self._now = 0.0
 
@@ -118,6 +117,29 @@ class ActionPane(Vertical):
         self.set_class(self.size.height < 16, "-low")
 
     # ---- what is shown ----
+
+    def look(self, actor: str | None, *, seen: bool) -> None:
+        """Be about an actor; while nobody sees it the host is not asked."""
+        self._wanted = actor
+        if not seen:
+            return
+        if actor is None:
+            self.show(None, [], "choose an actor to see its actions")
+        else:
+            self.inspection.spawn(self._list(actor))
+
+    async def _list(self, actor: str) -> None:
+        why = "this actor has no actions"
+        try:
+            rpcs = await self.inspection.actions(actor)
+        except InspectorError as error:
+            rpcs, why = [], neutralise(str(error))
+        except LinkLost:
+            # What is shown stays; the next connection asks again.
+            return
+        # When the app ends the widgets go one by one, while the link still speaks.
+        if actor == self._wanted and self.is_mounted and self.app.is_running:
+            self.show(actor, rpcs, why)
 
     def show(self, actor: str | None, rpcs: list[Rpc], why: str = "") -> None:
         """Be about an actor and its actions.
@@ -242,7 +264,14 @@ class ActionPane(Vertical):
         pending = self.history.pending()
         fired = shown if shown in pending else next(iter(pending), None)
         if fired is not None:
-            self.post_message(self.Cancel(fired))
+            self.inspection.spawn(self._cancel(fired))
+
+    async def _cancel(self, fired: Fired) -> None:
+        try:
+            if not await self.inspection.cancel(fired) and fired.outcome == "pending":
+                self.notify("too late to cancel", timeout=3)
+        except (InspectorError, LinkLost) as error:
+            self.notify(neutralise(str(error)), title="Not cancelled", severity="warning", markup=False)
 
     def action_trace(self) -> None:
         """Show in the log what the shown action did."""

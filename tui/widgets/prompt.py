@@ -30,6 +30,9 @@ class Prompt(Vertical):
         & Input { width: 1fr; height: 1; border: none; padding: 0; background: $surface; }
         & Input:focus { border: none; }
         & #prompt-error { height: auto; max-height: 3; display: none; color: $text-error; padding: 0 1; }
+        & #prompt-help { height: 1; display: none; color: $text-muted; padding: 0 1; text-wrap: nowrap; }
+        &.-helped #prompt-help { display: block; }
+        &.-wrong #prompt-help { display: none; }
         &.-wrong #prompt-error { display: block; }
         &:ansi, &:ansi Input { background: ansi_default; }
         &:ansi #prompt-error { color: ansi_red; }
@@ -59,6 +62,7 @@ class Prompt(Vertical):
         with Horizontal():
             yield Static(id="prompt-label", markup=False)
             yield Input(id="prompt-input", compact=True)
+        yield Static(id="prompt-help", markup=False)
         yield Static(id="prompt-error", markup=False)
 
     @property
@@ -66,8 +70,10 @@ class Prompt(Vertical):
         """Whether it can be seen."""
         return self.has_class("-open")
 
-    def open(self, purpose: str, label: str, text: str = "", placeholder: str = "") -> None:
+    def open(self, purpose: str, label: str, text: str = "", placeholder: str = "", help: str = "") -> None:
         """Ask for a text."""
+        self.query_one("#prompt-help", Static).update(Content(help))
+        self.set_class(bool(help), "-helped")
         self.purpose = purpose
         self.query_one("#prompt-label", Static).update(Content(label))
         field = self.query_one(Input)

@@ -10,7 +10,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from tui.model.values import Line, Path, key_text, tree
+from tui.model.values import Line, Path, look_up, tree
 from tui.widgets.lines import Cells, Lines
 
 __all__ = (
@@ -110,14 +110,12 @@ class ValueView(Lines):
         self._lines = lines
         self.changed()
 
-    def _at(self, path: Path) -> Any:
-        value = self._value
-        for step in path:
-            if isinstance(value, dict):
-                value = value[step] if step in value else next(v for k, v in value.items() if key_text(k) == step)
-            else:
-                value = list(value)[int(step)]
-        return value
+    @property
+    def marked(self) -> Path | None:
+        """The marked value's place; None if there is none."""
+        if not self._lines or self._lines[self.cursor].more:
+            return None
+        return self._lines[self.cursor].path
 
     def clicked(self, index: int, event: events.Click) -> None:
         """Fold on a click at the fold's sign, else only mark; a second click opens."""
@@ -136,7 +134,7 @@ class ValueView(Lines):
                 self._more[line.path] = self._more.get(line.path, 0) + _PAGE * 5
                 self._reflow()
         elif line.open is None:
-            self.post_message(self.Wanted(line.path, self._at(line.path)))
+            self.post_message(self.Wanted(line.path, look_up(self._value, line.path)))
         else:
             self.action_unfold(not line.open)
 
@@ -156,6 +154,5 @@ class ValueView(Lines):
 
     def action_copy(self) -> None:
         """Copy the marked value."""
-        if self._lines and not self._lines[self.cursor].more:
-            path = self._lines[self.cursor].path
-            self.post_message(self.CopyRequested(path, self._at(path)))
+        if (path := self.marked) is not None:
+            self.post_message(self.CopyRequested(path, look_up(self._value, path)))

@@ -40,6 +40,7 @@ class InspectorApp(App[None]):
         resolve: finds the host to attach to, each time anew; `Wanted(…).resolve` is one.
         place: what is looked for, for the time until it is found.
         delays: makes the pauses between tries to connect; for tests.
+        ca: file of the certificates to trust, for a host that is chosen from the list.
     """
 
     TITLE = "inspector-tui"
@@ -57,8 +58,10 @@ class InspectorApp(App[None]):
         place: str = "",
         *,
         delays: Callable[[], Iterator[float]] = backoff,
+        ca: str | None = None,
     ) -> None:
         super().__init__()
+        self._ca = ca
         self._resolve = resolve
         self._place = place
         self.inspection = Inspection(lambda: self._resolve(), self, delays=delays)
@@ -89,7 +92,7 @@ class InspectorApp(App[None]):
 
     def _begin(self, target: Target | None) -> None:
         if target is not None:
-            self._resolve, self._place = Wanted(target.url).resolve, target.place
+            self._resolve, self._place = Wanted(target.url, ca=self._ca).resolve, target.place
         self.main = MainScreen(self.inspection, self._place)
         self.push_screen(self.main)
         self.run_worker(self.inspection.run(), name="inspection", exit_on_error=True)

@@ -52,7 +52,7 @@ class _Commands(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or _is_place(args[0]) or args[0].partition("=")[0] in ("--url", "--token-file"):
+        if not args or _is_place(args[0]) or args[0].partition("=")[0] in ("--url", "--token-file", "--ca"):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)
 

@@ -271,6 +271,7 @@ async def dial(target: Target) -> AsyncIterator[Connection]:
             ping_interval=None,
             close_timeout=1,
             max_size=MAX_FRAME,
+            ssl=_tls(target),
         )
     except InvalidStatus as exc:
         raise _refused(exc, target) from None
@@ -292,6 +293,12 @@ async def dial(target: Target) -> AsyncIterator[Connection]:
                 raise result
     finally:
         await websocket.close()
+
+
+def _tls(target: Target) -> ssl.SSLContext | None:
+    if not target.connect_url.startswith("wss:"):
+        return None
+    return ssl.create_default_context(cafile=target.ca)
 
 
 async def _greet(websocket: ClientConnection, target: Target) -> Connection:
@@ -325,8 +332,12 @@ def _network_error(exc: BaseException) -> str:
         return f"no answer within {OPEN_TIMEOUT:g} s"
     if isinstance(exc, ConnectionRefusedError):
         return "nobody listens there"
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {exc.verify_message} (--ca FILE names who to trust)"
     if isinstance(exc, ssl.SSLError):
         return f"TLS failed: {exc.reason or exc}"
+    if isinstance(exc, ConnectionResetError):
+        return "it broke off the handshake (with TLS it is https, without http)"
     if isinstance(exc, OSError) and exc.strerror:
         return exc.strerror
     return str(exc) or type(exc).__name__

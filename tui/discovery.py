@@ -12,7 +12,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -69,11 +69,13 @@ class Target:
         url: `http://HOST:PORT` or `https://HOST:PORT`, as `parse_url` writes it.
         token: what lets us in; None when none is known.
         name: what the host called itself in its runtime file, or empty.
+        ca: file of the certificates that are trusted; None for the system's.
     """
 
     url: str
     token: str | None = None
     name: str = ""
+    ca: str | None = None
 
     @property
     def place(self) -> str:
@@ -185,11 +187,13 @@ class Wanted:
         url: as `parse_url` writes it; None for whatever host of this user there is.
         token: given by the user; None to look for it in the runtime files.
         directory: of the runtime files; None for the usual one.
+        ca: file of the certificates that are trusted; None for the system's.
     """
 
     url: str | None = None
     token: str | None = None
     directory: Path | None = None
+    ca: str | None = None
 
     def resolve(self) -> Target:
         """Find the target as things are now.
@@ -197,6 +201,9 @@ class Wanted:
         Raises:
             NoHost: there is none, or several.
         """
+        return replace(self._find(), ca=self.ca)
+
+    def _find(self) -> Target:
         if self.url is not None and self.token is not None:
             return Target(self.url, self.token)
         hosts = find_hosts(self.directory)

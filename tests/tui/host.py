@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -214,6 +215,7 @@ class ScriptedHost:
         self.token = TOKEN
         self.target_token: str | None = None
         self.clients: list[Client] = []
+        self.tls: ssl.SSLContext | None = None
         self.port = 0
         self._server: Server | None = None
 
@@ -221,7 +223,7 @@ class ScriptedHost:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def target(self) -> Target:
@@ -238,6 +240,7 @@ class ScriptedHost:
             compression=None,
             max_size=64 << 20,
             close_timeout=0.2,
+            ssl=self.tls,
         )
         self.port = self._server.sockets[0].getsockname()[1]
 

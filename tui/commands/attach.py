@@ -40,10 +40,10 @@ def command(place: str | None, url: str | None, token_file: Path | None) -> None
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         complain("no_terminal", "the app wants a terminal; ps, logs, call and state do without")
         sys.exit(USAGE)
-    sys.exit(show(found.resolve, Target(found.url).place if found.url else ""))
+    sys.exit(show(found.resolve, Target(found.url).place if found.url else "", found.ca))
 
 
-def show(resolve: Callable[[], Target], place: str) -> int:
+def show(resolve: Callable[[], Target], place: str, ca: str | None = None) -> int:
     """Run the app until somebody quits."""
     quicken()
     # Read when Textual is imported: half the wait between a key and what it does. Updates are rarer by far.
@@ -51,7 +51,7 @@ def show(resolve: Callable[[], Target], place: str) -> int:
     # It takes a while to import, and only this needs it.
     from tui.app import InspectorApp
 
-    app = InspectorApp(resolve, place)
+    app = InspectorApp(resolve, place, ca=ca)
     settle()
     app.run()
     return app.return_code or OK

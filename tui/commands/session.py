@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -55,12 +56,36 @@ def wanted(url: str | None, token_file: Path | None) -> Wanted:
             token = check_token(token)
         except ValueError as exc:
             raise click.UsageError(f"{source}: {exc}") from None
-    return Wanted(place, token)
+    context = click.get_current_context(silent=True)
+    return Wanted(place, token, ca=context.meta.get(_CA) if context is not None else None)
+
+
+_CA = "tui.ca"
+
+
+def _take_ca(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    """Check the file before anything is connected, and keep it where `wanted` finds it."""
+    if path is None:
+        return
+    try:
+        ssl.create_default_context(cafile=path)
+    except (ssl.SSLError, OSError) as exc:
+        reason = "it holds no certificate" if isinstance(exc, ssl.SSLError) else exc.strerror
+        raise click.UsageError(f"--ca: can't use {path}: {reason}") from None
+    context.meta[_CA] = str(path)
 
 
 def host_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which host, and with which token."""
     for option in (
+        click.option(
+            "--ca",
+            type=click.Path(path_type=Path, dir_okay=False),
+            envvar="INSPECTOR_CA",
+            expose_value=False,
+            callback=_take_ca,
+            help="File of the certificates to trust (PEM), for https; without it the system's.",
+        ),
         click.option(
             "--token-file",
             type=click.Path(path_type=Path, dir_okay=False),

@@ -1,8 +1,4 @@
-"""The demo: a small shop whose orders go through several actors, a counter to play with, and a ticker.
-
-Nothing here is special: it is what a program that embeds the host looks like, written so that every view of an
-inspector has something to show. All chance comes from one generator, so that a seed makes the same orders again.
-"""
+"""The demo's shop, whose orders go through several actors."""
 
 from __future__ import annotations
 
@@ -14,13 +10,10 @@ import trio
 
 from inspector.actors.actions import action
 from inspector.actors.actor import Actor
-from inspector.registry import Registry
 
 __all__ = (
     "KEPT_ORDERS",
     "PRICES",
-    "Counter",
-    "CounterState",
     "Customers",
     "Declined",
     "Mail",
@@ -32,10 +25,7 @@ __all__ = (
     "Sku",
     "Stock",
     "StockState",
-    "Ticker",
-    "TickerState",
     "Traffic",
-    "demo_registry",
 )
 
 KEPT_ORDERS = 12
@@ -45,46 +35,6 @@ Sku = Literal["kettle", "lamp", "chair", "desk", "clock"]
 
 class Declined(Exception):
     """The bank said no."""
-
-
-class CounterState(msgspec.Struct):
-    """What a counter holds."""
-
-    count: int = 0
-    last_amount: int | None = None
-
-
-class Counter(Actor[CounterState]):
-    """A number to play with."""
-
-    @action
-    def increment(self, amount: int = 1) -> int:
-        """Add to the count and return what it is then.
-
-        A negative amount takes away.
-        """
-        self.state.count += amount
-        self.state.last_amount = amount
-        self.log.debug("incremented", amount=amount, count=self.state.count)
-        return self.state.count
-
-    @action
-    def reset(self) -> None:
-        """Set the count to nought."""
-        self.state.count = 0
-        self.log.info("reset")
-
-    @action
-    def fail(self) -> None:
-        """Raise an exception, to see what an inspector makes of it."""
-        raise RuntimeError("this action always fails")
-
-    @action
-    async def sleep(self, seconds: float) -> float:
-        """Wait, holding the counter's turn: what comes meanwhile waits in the mailbox. Cancel it to go on."""
-        self.log.info("sleeping", seconds=seconds)
-        await trio.sleep(seconds)
-        return seconds
 
 
 class StockState(msgspec.Struct):
@@ -263,53 +213,3 @@ class Customers(Actor[Traffic]):
             raise ValueError("a rate is more than 0 and at most 5000 orders a second")
         self.state.rate = rate
         return rate
-
-
-class TickerState(msgspec.Struct):
-    """The time, in ticks."""
-
-    ticks: int = 0
-    last: list[float] = []
-
-
-class Ticker(Actor[TickerState]):
-    """A clock that ticks once a second."""
-
-    async def on_start(self) -> None:
-        """Say that it begins."""
-        self.log.info("ticking")
-
-    async def run(self) -> None:
-        """Tick, for ever."""
-        while True:
-            self.state.ticks += 1
-            self.state.last = [*self.state.last[-4:], round(trio.current_time(), 3)]
-            self.log.debug("tick", number=self.state.ticks)
-            await trio.sleep(1)
-
-    async def on_stop(self) -> None:
-        """Say how far it came."""
-        self.log.info("stopped ticking", ticks=self.state.ticks)
-
-
-def demo_registry(rate: float = 1.0, seed: int = 0, record: str = "debug", record_size: int = 16 * 2**20) -> Registry:
-    """Make the demo's registry with its actors in it.
-
-    Args:
-        rate: orders a second.
-        seed: of all chance.
-        record: what the ring records.
-        record_size: bytes that the ring may have.
-    """
-    customers = type("Customers", (Customers,), {"rate": rate, "seed": seed, "__module__": __name__})
-    registry = Registry(
-        [Counter, Stock, Payments, Mail, Order, customers, Ticker], name="demo", record=record, record_size=record_size
-    )
-    registry.get_or_create(Counter, "default")
-    for region in ("eu", "us"):
-        registry.get_or_create(Stock, region)
-        registry.get_or_create(Payments, region)
-    registry.get_or_create(Mail, "out")
-    registry.get_or_create(customers)
-    registry.get_or_create(Ticker)
-    return registry

@@ -22,6 +22,9 @@ START_TIMEOUT: Final = 30.0
 _DRAIN: Final = 3
 """Seconds that the demo has to end in good order: nobody waits 20 s for a toy."""
 _END: Final = 12.0
+_NOT_ITS_OWN: Final = tuple(
+    f"INSPECTOR_{name}" for name in ("LOG", "HOST", "PORT", "TOKEN_FILE", "TLS_CERT", "TLS_KEY", "RECORD")
+)
 
 
 class DemoFailed(Exception):
@@ -60,7 +63,7 @@ class DemoHost:
     def __enter__(self) -> Self:
         environment = {**os.environ, "INSPECTOR_TOKEN": self.token}
         # What is set for a host of the user's own does not hold for this one.
-        for name in ("INSPECTOR_LOG", "INSPECTOR_HOST", "INSPECTOR_PORT", "INSPECTOR_TOKEN_FILE"):
+        for name in _NOT_ITS_OWN:
             environment.pop(name, None)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tui.leash", *self._command],

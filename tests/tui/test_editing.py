@@ -15,7 +15,8 @@ from protocol.messages import PatchOp, PatchStateRequest, Request, StateRequest
 from tests.tui.driving import Driver, drive
 from tests.tui.host import Client, ScriptedHost
 from tui.app import InspectorApp
-from tui.screens.edit import EditScreen
+from tui.model.edit import Change
+from tui.screens.edit import ChangeList, EditScreen
 from tui.widgets.prompt import Prompt
 from tui.widgets.value_view import ValueView
 
@@ -238,6 +239,15 @@ def test_a_conflict_whose_state_can_not_be_read_says_so_alone() -> None:
         await driver.sees("actor.not_found: gone")
 
     drive(test)
+
+
+def test_an_operation_that_has_neither_an_old_nor_a_new_value_has_a_line() -> None:
+    changes = [Change(">", "/b", "", ""), Change("+", "/c", "", "1")]
+    listed = ChangeList()
+    listed.show(changes, wrong=1)
+    assert listed.count() == 2
+    assert "".join(text for text, _ in listed.cells(0, 40)) == "> /b  "
+    assert "".join(text for text, _ in listed.cells(1, 40)) == "+ ✖ /c  1"
 
 
 def test_what_can_not_be_edited_is_said() -> None:

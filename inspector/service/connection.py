@@ -19,6 +19,7 @@ from websockets.server import ServerProtocol
 
 from inspector.actors.calls import Call
 from inspector.actors.notes import note
+from inspector.service.framing import BINARY, TEXT, frame_head
 from inspector.service.pusher import Pusher
 from inspector.service.requests import HANDLERS, call_response
 from inspector.service.roll import Roll
@@ -87,7 +88,10 @@ class Connection:
         self._session = ServerSession(dialect, max_frame=MAX_FRAME)
         self._nursery = nursery
         self._log = registry.log.logger("inspector.service.connection")
-        self._send_frame = protocol.send_binary if dialect.binary else protocol.send_text
+        self._trace = registry.log.site(TRACE, self._log.target)
+        self._first = BINARY if dialect.binary else TEXT
+        self._written: list[bytes] = []
+        """Messages of this turn. They go before what the protocol has to say: none is written behind its farewell."""
         self._fragments = bytearray()
         self._text = False
         self._over = False
@@ -180,7 +184,7 @@ class Connection:
             if self._session.close_code is not None:
                 self._fail(self._session.close_code, "too many malformed frames")
             return
-        if self.registry.log.wants(TRACE, self._log.target):
+        if self._trace.open:
             self._log.trace("request decoded", type=type(request).__name__, rid=request.id)
         self._handle(request)
 
@@ -224,7 +228,7 @@ class Connection:
         self._room.set()
 
     def _hop(self, call: Call, message: str) -> None:
-        if self.registry.log.wants(TRACE, self._log.target):
+        if self._trace.open:
             note(self._log, TRACE, call.span, message)
 
     def _answer(self, response: Response) -> None:
@@ -251,7 +255,7 @@ class Connection:
             return
         data = frame if isinstance(frame, bytes) else frame.encode()
         self._sent += len(data)
-        self._send_frame(data)
+        self._written += frame_head(self._first, len(data)), data
         if self._corked:
             self._corked_bytes += len(frame)
         elif not self._flush_due:
@@ -263,7 +267,8 @@ class Connection:
         """Hand to the wire what has been written."""
         self._flush_due = False
         self._corked_bytes = 0
-        chunks = self._protocol.data_to_send()
+        chunks, self._written = self._written, []
+        chunks += self._protocol.data_to_send()
         if chunks:
             self._wire.send(chunks)
 

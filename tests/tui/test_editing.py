@@ -373,3 +373,28 @@ def test_the_app_ends_an_editor_that_is_open(monkeypatch: pytest.MonkeyPatch, tm
         driver.app.exit()
 
     drive(test)
+
+
+def test_what_is_typed_is_left_when_another_actor_is_looked_at() -> None:
+    async def test(driver: Driver) -> None:
+        await at_count(driver)
+        await driver.press("e")
+        await driver.sees("whole number")
+        driver.main.actors.cursor = 2
+        await driver.sees("This actor has no state.")
+        assert not driver.main.query_one("#state-prompt", Prompt).is_open
+
+    drive(test)
+
+
+def test_a_state_that_json_can_not_hold_is_not_edited() -> None:
+    async def test(driver: Driver) -> None:
+        await driver.press("2")
+        await driver.sees("huge: 0x1")
+        await driver.press("E")
+        await driver.until(lambda: any("no form" in toast.message for toast in driver.app._notifications), "why not")
+
+    def prepare(host: ScriptedHost) -> None:
+        host.states["counter/default"] = {"huge": 1 << 20_000}
+
+    drive(test, prepare=prepare)

@@ -6,7 +6,6 @@ import ast
 import asyncio
 import inspect
 import re
-import ssl
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -258,7 +257,7 @@ def test_nobody_listens_and_no_tls() -> None:
                 server.close()
                 await server.wait_closed()
             target = Target(f"{scheme}://127.0.0.1:{port}")
-            await play_script(parse_script("x", "connect /"), target, "x", tls=ssl.create_default_context())
+            await play_script(parse_script("x", "connect /"), target, "x")
 
     for scheme in ("http", "https"):
         with pytest.raises(CannotAttach, match=r"127\.0\.0\.1"):

@@ -36,6 +36,7 @@ __all__ = (
     "LinkLost",
     "Subscriber",
     "dial",
+    "tls_context",
 )
 
 MAX_FRAME: Final = 16 << 20
@@ -271,7 +272,7 @@ async def dial(target: Target) -> AsyncIterator[Connection]:
             ping_interval=None,
             close_timeout=1,
             max_size=MAX_FRAME,
-            ssl=_tls(target),
+            ssl=tls_context(target),
         )
     except InvalidStatus as exc:
         raise _refused(exc, target) from None
@@ -295,7 +296,8 @@ async def dial(target: Target) -> AsyncIterator[Connection]:
         await websocket.close()
 
 
-def _tls(target: Target) -> ssl.SSLContext | None:
+def tls_context(target: Target) -> ssl.SSLContext | None:
+    """Make what trusts the target's certificate; None where it is reached without TLS."""
     if not target.connect_url.startswith("wss:"):
         return None
     return ssl.create_default_context(cafile=target.ca)

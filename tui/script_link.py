@@ -41,7 +41,7 @@ from protocol.script import (
     Silent,
     play,
 )
-from tui.connection import MAX_FRAME, OPEN_TIMEOUT, CannotAttach
+from tui.connection import MAX_FRAME, OPEN_TIMEOUT, CannotAttach, tls_context
 from tui.discovery import Target
 
 __all__ = ("CLOSE_TIMEOUT", "play_script")
@@ -51,20 +51,19 @@ CLOSE_TIMEOUT: Final = 2.0
 _CHUNK: Final = 1 << 16
 
 
-async def play_script(script: Script, target: Target, subprotocol: str, *, tls: ssl.SSLContext | None = None) -> None:
+async def play_script(script: Script, target: Target, subprotocol: str) -> None:
     """Play a script against a host.
 
     Args:
         script: as it was read.
         target: the host, and the token for where the script names none.
         subprotocol: what is offered where the script names none.
-        tls: for a host whose URL is https; the system's certificates unless given.
 
     Raises:
         Mismatch: the host did something else.
         CannotAttach: nobody listens, or no TLS came about.
     """
-    link = _Link(target, tls)
+    link = _Link(target)
     playing = play(script, subprotocol=subprotocol, token=target.token)
     told: Happened | None = None
     try:
@@ -81,9 +80,9 @@ async def play_script(script: Script, target: Target, subprotocol: str, *, tls: 
 class _Link:
     """One connection at a time, as a player wants it."""
 
-    def __init__(self, target: Target, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, target: Target) -> None:
         self._target = target
-        self._tls = tls
+        self._tls = tls_context(target)
         self._websocket: ClientProtocol | None = None
         self._heard: deque[Frame] = deque()
         self._fragments: list[bytes] = []
@@ -122,9 +121,7 @@ class _Link:
         _put(request.headers, do.headers)
         try:
             async with asyncio.timeout(OPEN_TIMEOUT):
-                self._streams = await asyncio.open_connection(
-                    parts.hostname, parts.port, ssl=(self._tls or ssl.create_default_context()) if secure else None
-                )
+                self._streams = await asyncio.open_connection(parts.hostname, parts.port, ssl=self._tls)
         except TimeoutError:
             raise CannotAttach(f"{self._target.place}: no answer within {OPEN_TIMEOUT:g} s") from None
         except ssl.SSLError as exc:

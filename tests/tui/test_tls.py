@@ -11,11 +11,13 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
+from protocol.script import parse_script
 from tests.tui.host import TOKEN, ScriptedHost
 from tui import cli
 from tui.connection import CannotAttach, dial
 from tui.discovery import Target, Wanted
 from tui.exits import USAGE
+from tui.script_link import play_script
 
 AUTHORITY = trustme.CA()
 
@@ -99,3 +101,21 @@ def test_the_option_is_checked_first(tmp_path: Path, text: str | None, said: str
     result = CliRunner().invoke(cli.main, ["ps", "--url", "https://127.0.0.1:1", "--ca", str(path)])
     assert (result.exit_code == USAGE or not text, said in result.stderr) == (True, True)
     assert "Traceback" not in result.stderr
+
+
+def test_a_script_trusts_whom_the_commands_trust(ca: Path) -> None:
+    script = parse_script("tls.cbs", 'connect /inspector/connect\n<- {"type": "Init", ...}\ndisconnect')
+
+    async def run(trusted: str | None) -> str:
+        host = host_with_tls()
+        await host.start()
+        try:
+            await play_script(script, Target(host.url, TOKEN, ca=trusted), "inspector.cbor.v1")
+        except CannotAttach as exc:
+            return str(exc)
+        finally:
+            await host.stop()
+        return "played"
+
+    assert asyncio.run(run(str(ca))) == "played"
+    assert "TLS failed" in asyncio.run(run(None))

@@ -46,6 +46,9 @@ PING_INTERVAL: Final = 10.0
 PINGS: Final = 2
 """Pings without any sign of life after which, one more interval later, the connection is cut."""
 _FRAMES_A_TURN: Final = 32
+_FRAMES_A_STEP: Final = 4
+"""Frames behind which other connections, where there are any, have their turn: who has sent one request waits little for
+who has sent many at once. The answers to those still leave in one write."""
 _BYTES_A_TURN: Final = 256 * 1024
 
 
@@ -137,6 +140,8 @@ class Connection:
                 await trio.lowlevel.checkpoint()
                 await self._wait_for_room()
                 self._corked = True
+            elif count % _FRAMES_A_STEP == 0 and len(self.roll) > 1:
+                await trio.lowlevel.checkpoint()
         self._corked = False
         self.flush()
         await self._wait_for_room()

@@ -14,7 +14,7 @@ from itertools import count
 import cbor2
 import trio
 
-from tests.bench.clients import RawClient, round_trips, server_process, websocket
+from tests.bench.clients import RawClient, flooding, processor, round_trips, server_process, websocket
 from tests.bench.figures import Figure, show
 from tests.bench.steps import count_steps
 
@@ -71,9 +71,63 @@ def _steps() -> list[Figure]:
     return figures
 
 
+def _processor_time() -> list[Figure]:
+    """Compare what a request costs the two server processes, which other programs on the machine hardly disturb."""
+    figures: list[Figure] = []
+    with server_process("echo") as (echo_port, echo_pid), server_process("host") as (host_port, host_pid):
+        echo, host = RawClient(echo_port, "/"), RawClient(host_port)
+        host.receive(1)
+        ids = count(1_000_000)
+        for in_flight, requests in ((1, 4_000), (IN_FLIGHT, 12_800)):
+            pairs: list[tuple[float, float]] = []
+            for _ in range(8):
+                frames = [RawClient.frame(payload) for payload in action_payloads("increment", ids, requests)]
+                marks = [processor(echo_pid), processor(host_pid)]
+                echo.round_trips(frames, in_flight)
+                host.round_trips(frames, in_flight)
+                pairs.append((processor(echo_pid) - marks[0], processor(host_pid) - marks[1]))
+            ratio = statistics.median(ours / bare for bare, ours in pairs[1:])
+            name = f"action (sync), {in_flight} in flight: the host's processor time"
+            if in_flight == 1:
+                figures.append(Figure(f"{name} to a bare echo's, at most", ratio, "x", 1.05, ratio <= 1.05))
+            else:
+                figures.append(Figure(f"{name}: requests to a bare echo's, at least", 1 / ratio, "x", 2, ratio <= 0.5))
+        echo.close()
+        host.close()
+    return figures
+
+
+def _neighbour() -> list[Figure]:
+    """Measure what somebody who keeps 64 requests in flight does to the round trip of somebody else."""
+    (payload,) = action_payloads("level", count(1), 1)
+    slower: dict[str, list[float]] = {"echo": [], "host": []}
+    with server_process("echo") as (echo_port, _), server_process("host") as (host_port, _):
+        echo, host = RawClient(echo_port, "/"), RawClient(host_port)
+        host.receive(1)
+        ids = count(1_000_000)
+        for _ in range(ROUNDS):
+            for name, client, port, path in (
+                ("echo", echo, echo_port, "/"),
+                ("host", host, host_port, "/inspector/connect"),
+            ):
+                frames = [RawClient.frame(one) for one in action_payloads("level", ids, 200)]
+                alone = client.round_trips(frames)
+                with flooding(port, path, payload, IN_FLIGHT):
+                    frames = [RawClient.frame(one) for one in action_payloads("level", ids, 200)]
+                    slower[name].append(client.round_trips(frames) / alone)
+        echo.close()
+        host.close()
+    bare, ours = statistics.median(slower["echo"]), statistics.median(slower["host"])
+    what = "a round trip beside one who keeps 64 in flight, to one alone"
+    return [
+        Figure(f"{what}: the echo", bare, "x"),
+        Figure(f"{what}: the host, at most the echo's", ours, "x", round(bare, 2), ours <= bare),
+    ]
+
+
 def run() -> list[Figure]:
     """Measure, and return the figures."""
-    figures = _steps()
+    figures = [*_steps(), *_processor_time(), *_neighbour()]
     with server_process("echo") as (echo_port, _), server_process("host") as (host_port, _):
         echo, host = RawClient(echo_port, "/"), RawClient(host_port)
         host.receive(1)

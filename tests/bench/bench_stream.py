@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from itertools import count
@@ -12,7 +11,7 @@ from typing import Any
 import cbor2
 
 from tests.bench.bench_actions import action_payloads
-from tests.bench.clients import RawClient, server_process
+from tests.bench.clients import RawClient, processor, server_process
 from tests.bench.figures import Figure, show
 
 __all__ = ("run",)
@@ -77,12 +76,6 @@ def _memory(pid: int) -> float:
     raise RuntimeError("no VmRSS")
 
 
-def _processor(pid: int) -> float:
-    """Return the processor time that a process has had, in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def _stream() -> list[Figure]:
     ratios = []
     shares = []
@@ -93,16 +86,16 @@ def _stream() -> list[Figure]:
             writer = _Client(port)
             writer.emit(RECORDS // 3, 0)
             _seconds(writer)
-            marks = [_processor(pid)]
+            marks = [processor(pid)]
             writer.emit(RECORDS, 0)
             alone = RECORDS / _seconds(writer)
-            marks.append(_processor(pid))
+            marks.append(processor(pid))
             reader = _Client(port)
             reader.request("LogsSubscribe", filter=FILTER)
             reader.message()
             writer.emit(RECORDS, 0)
             seconds, came, dropped = _read(reader, RECORDS)
-            marks.append(_processor(pid))
+            marks.append(processor(pid))
             shares.append((marks[1] - marks[0]) / (marks[2] - marks[1]))
             lost += dropped
             rates.append(came / seconds)

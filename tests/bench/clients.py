@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -19,7 +22,7 @@ from websockets.uri import parse_uri
 
 from tests.bench.servers import TOKEN
 
-__all__ = ("RawClient", "round_trips", "server_process", "websocket")
+__all__ = ("RawClient", "flood", "flooding", "processor", "round_trips", "server_process", "websocket")
 
 
 @contextmanager
@@ -151,6 +154,48 @@ def _payload(data: bytes | bytearray, position: int) -> tuple[int, int] | None:
     if len(data) - position < head:
         return None
     return position + head, position + head + size
+
+
+def flood(port: int, path: str, payload: bytes, in_flight: int) -> None:
+    """Keep so many requests under way until stdin is closed; the payload is sent each time as it is."""
+    client = RawClient(port, path)
+    if path != "/":
+        client.receive(1)
+    frame = client.frame(payload)
+    client._sock.sendall(frame * in_flight)
+    print("flooding", flush=True)
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        client.receive(in_flight // 2)
+        client._sock.sendall(frame * (in_flight // 2))
+
+
+@contextmanager
+def flooding(port: int, path: str, payload: bytes, in_flight: int) -> Iterator[None]:
+    """Have a process of its own `flood` a server meanwhile."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"from tests.bench.clients import flood; flood({port}, {path!r}, {payload!r}, {in_flight})",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == b"flooding\n"
+        yield
+    finally:
+        process.stdin.close()
+        process.wait(timeout=30)
+        process.stdout.close()
+
+
+def processor(pid: int) -> float:
+    """Return the processor time that a process has had, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def round_trips(connection: ClientConnection, payloads: Sequence[bytes], in_flight: int = 1) -> float:

@@ -6,11 +6,13 @@ Each prints its port as its first line and lives until its stdin is closed.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import msgspec
 import trio
+from websockets.exceptions import ConnectionClosed
 from websockets.trio.server import ServerConnection
 from websockets.trio.server import serve as serve_websocket
 
@@ -84,8 +86,10 @@ def bench_registry() -> Registry:
 
 
 async def _echo(websocket: ServerConnection) -> None:
-    async for message in websocket:
-        await websocket.send(message)
+    # Clients of a benchmark leave as it suits them.
+    with suppress(ConnectionClosed):
+        async for message in websocket:
+            await websocket.send(message)
 
 
 async def _until_stdin_closes() -> None:

@@ -85,6 +85,19 @@ async def test_many_requests_in_one_read_share_it() -> None:
         assert dict(steps) == {"connection": 1 + N // 32}
 
 
+async def test_who_sends_many_requests_gives_way_to_others() -> None:
+    async with hosted() as host, raw(host) as peer, attached(host) as other:
+        await peer.open()
+        await other.call(1, "add")
+        frames = [peer.request(ActionRequest(id=rid, actor="box/a", name="add")) for rid in range(N)]
+        with counted() as steps:
+            await peer.send(b"".join(frames))
+            for _ in range(N):
+                assert isinstance(await peer.message(), ActionResponse)
+        # The read, and one turn given to the other connection for every 4 frames.
+        assert dict(steps) == {"connection": 1 + N // 4}
+
+
 async def test_what_one_worker_does_in_a_row_leaves_together() -> None:
     async with hosted() as host, raw(host) as peer:
         await peer.open()

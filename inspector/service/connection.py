@@ -47,8 +47,8 @@ PINGS: Final = 2
 """Pings without any sign of life after which, one more interval later, the connection is cut."""
 _FRAMES_A_TURN: Final = 32
 _FRAMES_A_STEP: Final = 4
-"""Frames behind which other connections, where there are any, have their turn: who has sent one request waits little for
-who has sent many at once. The answers to those still leave in one write."""
+"""Frames behind which other connections, where there are any, have their turn: who sends one request waits little for
+who sends many at once. The answers to those still leave in one write."""
 _BYTES_A_TURN: Final = 256 * 1024
 
 

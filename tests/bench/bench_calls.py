@@ -79,7 +79,7 @@ async def _measure() -> list[Figure]:
     figures = [Figure("memory channel plus event", statistics.median(times["bare"]) * 1e6, "µs")]
     for name in list(ways)[1:]:
         ratio = statistics.median(ours / bare for bare, ours in zip(times["bare"], times[name], strict=True))
-        bound = 1.4 if name == "call, sync action" else None
+        bound = 1.2 if name == "call, sync action" else None
         figures.append(
             Figure(
                 f"{name}: time to channel plus event, at most",

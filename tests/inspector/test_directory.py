@@ -90,3 +90,20 @@ def test_pages_while_actors_come_and_go() -> None:
         walked += [cell.address for cell in page]
         after = walked[-1]
     assert walked == sorted(model)
+
+
+def test_very_many_changes_are_sorted_anew_and_none_is_kept_meanwhile() -> None:
+    registry = Registry([Leaf])
+    names = [f"{number * 7919 % 6000:04}" for number in range(6000)]
+    cells = [registry.get(registry.get_or_create(Leaf, name).address) for name in names]
+    directory = Directory()
+    assert addresses(directory) == []
+    for cell in cells:
+        directory.add(cell)
+    # Nobody has asked for the order since, so there is none to keep.
+    assert (directory._names, len(directory._added)) == (None, 0)
+    assert addresses(directory) == sorted(cell.address for cell in cells)
+    for cell in cells[:4000]:
+        directory.remove(cell)
+    assert (directory._names, len(directory._removed)) == (None, 0)
+    assert addresses(directory) == sorted(cell.address for cell in cells[4000:])

@@ -36,9 +36,9 @@ RECORD_SIZE: Final = 16 * 2**20
 """The ring's size unless set, in bytes."""
 
 _ENDINGS: Final[dict[Status, bytes]] = {
-    "ok": b',"duration_ns":%d,"status":"ok"',
-    "error": b',"duration_ns":%d,"status":"error"',
-    "cancelled": b',"duration_ns":%d,"status":"cancelled"',
+    "ok": b',"duration_ns":%d%b,"status":"ok"',
+    "error": b',"duration_ns":%d%b,"status":"error"',
+    "cancelled": b',"duration_ns":%d%b,"status":"cancelled"',
 }
 _SPAN_NAMES: Final = 256
 _MESSAGE: Final = len(b'{"message":')
@@ -53,6 +53,8 @@ class Log:
         host_id: new for each log: a sequence number is good for one host id alone.
         host_span: the span of events outside any other. `open` starts it and `close` ends it.
         armed: the readers that wait to be woken.
+        busy: while task timing is on, nanoseconds that the tasks of each open span have run, by its key; whoever
+            times them fills it, and the end of a span takes its entry out.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Log:
         self.span_heads: dict[str, bytes] = {}
         self.recorder = Recorder(record_size, max_records)
         self.armed: set[LogReader] = set()
+        self.busy: dict[bytes, int] | None = None
         self._wiring = threading.RLock()
         self._wants = Wants(parse_filter(record) if isinstance(record, str) else record)
         self._sites: dict[tuple[int, str], Site] = {}
@@ -199,12 +202,14 @@ class Log:
     def end_span(self, span: Span, status: Status, exception: BaseException | None, began: int) -> None:
         """Record that a span has ended, if someone wants it. `Span.end` calls this."""
         self._open_spans.references.pop(span.key, None)
+        busy = self.busy
+        ran = None if busy is None else busy.pop(span.key, None)
         site = span.site
         if not site.open or (site.guard is not None and not site.guard(span)):
             return
         duration = self.monotonic() - began
         # A clock of the caller's may step back.
-        fields = _ENDINGS[status] % (duration if duration > 0 else 0)
+        fields = _ENDINGS[status] % (max(duration, 0), b"" if ran is None else b',"busy_ns":%d' % ran)
         if exception is not None and status != "cancelled":
             fields = b'%b,"exception":%b' % (fields, encode_exception(exception, self.secrets))
         self.recorder.append(site, span, self.clock(), site.end, fields, span.known_text or span.text())

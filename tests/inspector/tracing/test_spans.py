@@ -13,7 +13,7 @@ import orjson
 import pytest
 import trio
 
-from inspector.tracing import DEBUG, INFO, Span, SpanContext, current_span
+from inspector.tracing import DEBUG, INFO, TRACE, Span, SpanContext, current_span
 from protocol.records import decode_record
 from tests.inspector.tracing.records import START, Clock, all_lines, follow, make_log, messages, read
 
@@ -36,6 +36,22 @@ def test_the_two_records_of_a_span() -> None:
     assert (end.span, end.trace_id, end.span_id) == (start.span, start.trace_id, start.span_id)
     assert (span.name, span.target, span.level, span.start_seq, span.start_ns) == ("action", "shop", INFO, 1, START)
     assert span.ended
+
+
+def test_the_end_says_how_long_its_tasks_ran_while_somebody_times_them() -> None:
+    log = make_log()
+    reader = follow(log, "info")
+    first, second, hidden = (
+        log.start_span(name, {}, target="t", level=level)
+        for name, level in (("first", INFO), ("second", INFO), ("hidden", TRACE))
+    )
+    log.start_span("untimed", {}, target="t", level=INFO).end()
+    log.busy = {first.key: 7, hidden.key: 8}
+    for span in (first, second, hidden):
+        span.end("error")
+    ends = [record for record in read(reader) if record.kind == "span_end"]
+    assert [(end.busy_ns, end.status) for end in ends] == [(None, "ok"), (7, "error"), (None, "error")]
+    assert log.busy == {}
 
 
 def test_a_child_is_of_its_parents_trace() -> None:

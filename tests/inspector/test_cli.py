@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from inspector import cli
+from inspector.cli.reach import choose_token
 from tests.inspector.host_process import APP
 
 __all__ = ()
@@ -128,7 +129,7 @@ def test_where_the_token_comes_from(
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     context = cli.main.make_context("inspector-host", ["demo", *arguments])
-    assert cli._token(context, context.params["token"], context.params["token_file"]) == expected
+    assert choose_token(context, context.params["token"], context.params["token_file"]) == expected
 
 
 def test_two_tokens_of_the_same_standing(run: Callable[..., Result], folder: Path) -> None:

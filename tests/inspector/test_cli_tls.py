@@ -13,6 +13,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from inspector import cli
+from inspector.cli.serving import raise_descriptor_limit
 from protocol.dialects.cbor import CBOR
 from protocol.messages import Init
 from tests.inspector.host_process import HostProcess
@@ -91,7 +92,7 @@ def test_a_host_takes_the_file_descriptors_that_it_needs(soft: int, expected: in
         pytest.skip("this process may not have so many")
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, before[1]))
-        cli._raise_descriptor_limit()
+        raise_descriptor_limit()
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (expected, before[1])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -1,0 +1,5 @@
+"""``inspector-host``, and what its options mean."""
+
+from inspector.cli.main import main
+
+__all__ = ("main",)

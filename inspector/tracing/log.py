@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import socket
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
@@ -21,14 +20,14 @@ from inspector.tracing.open_spans import OpenSpans
 from inspector.tracing.reader import LogReader
 from inspector.tracing.recorder import SPAN_COST, Recorder
 from inspector.tracing.secrets import Secrets
-from inspector.tracing.sites import Site
 from inspector.tracing.spans import Span, Status
-from inspector.tracing.wants import Linger, Wants
+from inspector.tracing.wiring import Wiring
 from protocol.filters import Filter, parse_filter
-from protocol.records import DEBUG, LEVEL_NAMES
+from protocol.records import DEBUG
 
 if TYPE_CHECKING:
     from inspector.tracing.sinks.sink import Sink
+    from inspector.tracing.sites import Site
 
 __all__ = ("RECORD_SIZE", "Log")
 
@@ -96,10 +95,8 @@ class Log:
         self.recorder = Recorder(record_size, max_records)
         self.armed: set[LogReader] = set()
         self.busy: dict[bytes, int] | None = None
-        self._wiring = threading.RLock()
-        self._wants = Wants(parse_filter(record) if isinstance(record, str) else record)
-        self._sites: dict[tuple[int, str], Site] = {}
-        self._loggers: dict[str, Logger] = {}
+        self._wiring = Wiring(self, parse_filter(record) if isinstance(record, str) else record)
+        self._sites = self._wiring.sites
         self._open_spans = OpenSpans()
         self._sinks: tuple[Sink, ...] = ()
         self._opened = False
@@ -152,12 +149,7 @@ class Log:
 
     def logger(self, target: str) -> Logger:
         """Return the logger of a target, a dotted name."""
-        logger = self._loggers.get(target)
-        if logger is None:
-            with self._wiring:
-                sites = tuple(self.site(level, target) for level in range(len(LEVEL_NAMES)))
-                logger = self._loggers.setdefault(target, Logger(self, target, sites))
-        return logger
+        return self._wiring.logger(target)
 
     def start_span(
         self,
@@ -284,9 +276,7 @@ class Log:
             reader.start_at(min(max(after_seq + 1, first), end), max(0, first - after_seq - 1))
         elif backlog:
             reader.start_at(self._last(reader, backlog, end), 0)
-        with self._wiring:
-            self._wants.readers.append(reader)
-            self.rewire()
+        self._wiring.enter(reader)
         self.arm(reader)
         return reader
 
@@ -297,11 +287,7 @@ class Log:
     def leave(self, reader: LogReader, linger: float) -> None:
         """Let a reader go. `LogReader.close` calls this."""
         self.disarm(reader)
-        with self._wiring:
-            self._wants.readers.remove(reader)
-            if linger > 0:
-                self._wants.add_linger(Linger(reader.filter, reader.actor, self.monotonic() + int(linger * 1e9)))
-            self.rewire()
+        self._wiring.leave(reader, linger)
 
     def arm(self, reader: LogReader) -> None:
         """Wake a reader at the next record that it wants."""
@@ -335,40 +321,23 @@ class Log:
     @property
     def record_filter(self) -> Filter:
         """The ring's own filter."""
-        return self._wants.record
+        return self._wiring.record
 
     def set_record_filter(self, filter: Filter) -> None:
         """Record something else from now on."""
-        with self._wiring:
-            self._wants.record = filter
-            self.rewire()
+        self._wiring.set_record(filter)
 
     def wants(self, level: int, target: str) -> bool:
         """Tell if someone wants records of this level and target."""
-        site = self._sites.get((level, target)) or self.site(level, target)
-        return site.open
+        return self._wiring.site(level, target).open
 
     def site(self, level: int, target: str) -> Site:
         """Return the site of a level and target."""
-        site = self._sites.get((level, target))
-        if site is None:
-            with self._wiring:
-                site = self._sites.setdefault((level, target), Site(level, target))
-                self._judge(site)
-        return site
+        return self._wiring.site(level, target)
 
     def rewire(self) -> None:
         """Decide anew who wants what, and swap the loggers' methods. For a reader whose filter has changed."""
-        with self._wiring:
-            self._wants.expire(self.monotonic())
-            # Copies: a finaliser that logs from a new target may come in between.
-            for site in [*self._sites.values()]:
-                self._judge(site)
-            for logger in [*self._loggers.values()]:
-                logger.swap()
-
-    def _judge(self, site: Site) -> None:
-        site.open, site.guard = self._wants.judge(site, self.monotonic, self.rewire)
+        self._wiring.rewire()
 
     # ---- sinks ----
 

@@ -241,7 +241,7 @@ def test_lingering_readers_are_bounded_and_told_apart() -> None:
     for number in range(200):
         follow(log, f"t{number}=info").close(linger=10)
         follow(log, "warn").close(linger=10)
-    assert len(log._wants._lingers) == 64
+    assert len(log._wiring._wants._lingers) == 64
 
 
 def test_a_reader_is_woken_once_until_it_looks_again() -> None:

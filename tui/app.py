@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -23,6 +24,7 @@ from tui.screens.edit import EditScreen
 from tui.screens.help import HelpScreen, list_keys
 from tui.screens.main import MainScreen
 from tui.screens.record import RecordScreen, TextScreen
+from tui.screens.tabs import TABS
 from tui.screens.trace import TraceScreen
 from tui.widgets.key_line import KeyLine
 from tui.widgets.log_view import LogView
@@ -179,10 +181,8 @@ class InspectorApp(App[None]):
                 yield command
         yield SystemCommand("Help", "The keys that work here", self.action_help)
         if (main := self.main) is not None and screen is main:
-            yield SystemCommand("Logs", "Show the log", lambda: main.action_tab("Logs"))
-            yield SystemCommand("State", "Show the chosen actor's state", lambda: main.action_tab("State"))
-            yield SystemCommand("Actions", "Fire an action", lambda: main.action_tab("Actions"))
-            yield SystemCommand("Connections", "Who inspects this host", lambda: main.action_tab("Connections"))
+            for tab in TABS:
+                yield SystemCommand(tab.name, tab.about, partial(main.action_tab, tab.name))
             yield SystemCommand("Filter the log", "At the host, by level and target", main.log_pane.action_filter)
             yield SystemCommand("Search the log", "In the records that came", main.log_pane.action_search)
             yield SystemCommand("All actors or this one", "In the log", main.log_pane.action_scope)

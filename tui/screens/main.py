@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -25,27 +25,24 @@ from tui.log_source import LogSource
 from tui.logs.text import cut, neutralise
 from tui.model.history import Fired
 from tui.screens.confirm import ConfirmScreen
+from tui.screens.tabs import TABS, Pane
 from tui.widgets.action_pane import ActionPane
 from tui.widgets.actor_list import ActorList
-from tui.widgets.connection_pane import ConnectionPane
 from tui.widgets.key_line import KEYS, KeyLine
 from tui.widgets.lines import Lines
 from tui.widgets.log_pane import LogPane
 from tui.widgets.log_view import LogView
 from tui.widgets.prompt import Prompt
-from tui.widgets.state_pane import StatePane
 from tui.widgets.status_line import StatusLine, describe_lost
 from tui.widgets.tab_line import TabLine
 from tui.widgets.wanted import TraceWanted, trace_of
 
 __all__ = (
-    "TABS",
     "TICK",
     "MainScreen",
 )
 
-TABS: Final = ("Logs", "State", "Actions", "Connections")
-_PLACES: Final = dict(zip(TABS, ("#log-view", "#state-view", "#action-list", "#connection-list"), strict=True))
+_NAMES: Final = tuple(tab.name for tab in TABS)
 TICK: Final = 0.25
 """Seconds between two updates of rates, lag and elapsed times."""
 _ACTORS_EVERY: Final = 0.1
@@ -82,10 +79,7 @@ class MainScreen(Screen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "tab('Logs')", "Logs", show=False, id="tab.logs"),
-        Binding("2", "tab('State')", "State", show=False, id="tab.state"),
-        Binding("3,exclamation_mark", "tab('Actions')", "Actions", show=False, id="tab.actions"),
-        Binding("4", "tab('Connections')", "Connections", show=False, id="tab.connections"),
+        *(Binding(tab.keys, f"tab('{tab.name}')", tab.name, show=False, id=f"tab.{tab.name.lower()}") for tab in TABS),
         Binding("right_square_bracket", "next_tab(1)", "Next tab", show=False, id="tab.next"),
         Binding("left_square_bracket", "next_tab(-1)", "Previous tab", show=False, id="tab.previous"),
         Binding("tab", "other_side", "Actors / tab", show=False, id="focus.other"),
@@ -117,12 +111,10 @@ class MainScreen(Screen[None]):
                 yield ActorList(self.inspection.world, id="actors")
                 yield Prompt(id="actor-prompt")
             with Vertical(id="right"):
-                yield TabLine(TABS, id="tabs")
-                with ContentSwitcher(initial="Logs", id="panes"):
-                    yield LogPane(id="Logs")
-                    yield StatePane(self.inspection, id="State")
-                    yield ActionPane(self.inspection, id="Actions")
-                    yield ConnectionPane(self.inspection, id="Connections")
+                yield TabLine(_NAMES, id="tabs")
+                with ContentSwitcher(initial=_NAMES[0], id="panes"):
+                    for tab in TABS:
+                        yield tab.make(self.inspection)
         yield KeyLine(id="keys")
 
     def on_mount(self) -> None:
@@ -140,7 +132,7 @@ class MainScreen(Screen[None]):
     @property
     def tab(self) -> str:
         """The tab that is seen."""
-        return self.query_one("#panes", ContentSwitcher).current or TABS[0]
+        return self.query_one("#panes", ContentSwitcher).current or _NAMES[0]
 
     @property
     def actors(self) -> ActorList:
@@ -238,10 +230,8 @@ class MainScreen(Screen[None]):
         address = self.actors.address
         if address == self._chosen:
             return
-        self._chosen = self.log_pane.chosen = address
+        self._chosen = address
         self.query_one(TabLine).subject = address or ""
-        if self.log_pane.only is not None and address is not None:
-            self.log_pane.narrow(address)
         self._look()
 
     @on(Lines.Chosen, "#actors")
@@ -254,10 +244,8 @@ class MainScreen(Screen[None]):
 
     def _look(self) -> None:
         """Ask for what the tab in sight shows of the chosen actor, and for nothing that nobody looks at."""
-        actor = self._chosen
-        self.query_one(StatePane).look(actor, seen=self.tab == "State")
-        self.query_one(ActionPane).look(actor, seen=self.tab == "Actions")
-        self.query_one(ConnectionPane).look(seen=self.tab == "Connections")
+        for name in _NAMES:
+            cast(Pane, self.query_one(f"#{name}")).look(self._chosen, seen=self.tab == name)
 
     # ---- the log ----
 
@@ -314,10 +302,10 @@ class MainScreen(Screen[None]):
 
     def action_next_tab(self, direction: int) -> None:
         """Show the tab beside."""
-        self.action_tab(TABS[(TABS.index(self.tab) + direction) % len(TABS)])
+        self.action_tab(_NAMES[(_NAMES.index(self.tab) + direction) % len(_NAMES)])
 
     def _focus_tab(self) -> None:
-        self.query_one(_PLACES[self.tab]).focus()
+        self.query_one(TABS[_NAMES.index(self.tab)].place).focus()
 
     def action_other_side(self) -> None:
         """Go from the actors to the tab, through its parts, and back."""

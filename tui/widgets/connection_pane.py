@@ -116,8 +116,8 @@ class ConnectionPane(Vertical):
         """Put the heads over their columns."""
         self._heading()
 
-    def look(self, *, seen: bool) -> None:
-        """Ask while somebody sees it, and no longer."""
+    def look(self, actor: str | None, *, seen: bool) -> None:
+        """Ask while somebody sees it, and no longer; of whatever actor."""
         if seen and self._watch is None:
             self._watch = ConnectionsWatch(self._changed)
             self.inspection.spawn(self.inspection.link.subscribe(self._watch))

@@ -121,6 +121,12 @@ class LogPane(Vertical):
         if actor != self.only:
             self.post_message(self.Wanted(self.filter, actor))
 
+    def look(self, actor: str | None, *, seen: bool) -> None:
+        """Know the chosen actor; a log that is narrowed to one follows the choice. It goes on while nobody sees it."""
+        self.chosen = actor
+        if self.only is not None and actor is not None:
+            self.narrow(actor)
+
     def narrow(self, actor: str) -> None:
         """Show only one actor."""
         if actor != self.only:

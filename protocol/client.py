@@ -28,6 +28,8 @@ from protocol.messages import (
     Error,
     Init,
     LogBatch,
+    LogFilterRequest,
+    LogFilterResponse,
     LogsSubscribe,
     LogsSubscribeResponse,
     Message,
@@ -60,6 +62,7 @@ RESPONSE_TO: dict[type[Request], type[Response]] = {
     ActionCancel: ActionCancelResponse,
     LogsSubscribe: LogsSubscribeResponse,
     SpansRequest: SpansResponse,
+    LogFilterRequest: LogFilterResponse,
     Unsubscribe: UnsubscribeResponse,
 }
 """What a request is answered with, unless by an Error."""

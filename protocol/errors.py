@@ -97,6 +97,7 @@ _ROWS = (
         {
             "position": "the character at fault, counted from 0",
             "proposal": "what was perhaps meant, where one is known",
+            "field": "the request's field that holds it",
         },
     ),
     ErrorInfo(

@@ -51,4 +51,5 @@ def set_up_log(log: Log, *, log_filter: Filter, log_format: str | None, log_span
     """Let a log record and show what the options say."""
     if record is not None:
         log.set_record_filter(record)
-    log.add_sink(open_sink(log_format, filter=log_filter, span_list=log_spans))
+    log.filters.set_own("log", log_filter)
+    log.add_sink(open_sink(log_format, span_list=log_spans), follow=True)

@@ -19,12 +19,13 @@ from websockets.server import ServerProtocol
 
 from inspector.actors.calls import Call
 from inspector.actors.notes import note
+from inspector.service.filters import HeldFilters
 from inspector.service.framing import BINARY, TEXT, frame_head
 from inspector.service.pusher import Pusher
 from inspector.service.requests import HANDLERS, call_response
 from inspector.service.roll import Roll
 from inspector.service.wire import SocketWire
-from inspector.tracing import ERROR, TRACE
+from inspector.tracing import ERROR, TRACE, current_span
 from protocol.dialects import Dialect, Frame
 from protocol.errors import BadMessage, InspectorError
 from protocol.messages import ConnectionInfo, Error, Init, Request, Response
@@ -106,6 +107,8 @@ class Connection:
         self._listening = True
         self.pusher = Pusher(self._session, nursery, self._takes_more, self._transmit, self._bug, roll.changed)
         """What it pushes."""
+        self.filters = HeldFilters(registry.log, nursery, current_span.get())
+        """What it has the host record and show."""
 
     # ---- reading ----
 
@@ -334,6 +337,7 @@ class Connection:
     def end(self) -> None:
         """Let go of everything: subscriptions end, actions go on with nobody to tell."""
         self.pusher.end()
+        self.filters.end()
         for call in self.calls.values():
             call.forget()
             self._hop(call, "client gone")

@@ -13,6 +13,7 @@ from inspector.actors.calls import Call
 from inspector.actors.edits import EDIT
 from inspector.actors.stops import RESTART
 from inspector.actors.watch import watch_of
+from inspector.service.filters import wanted_filter
 from inspector.service.roll import ConnectionsSubscription
 from inspector.service.subscriptions import (
     PAGE,
@@ -24,7 +25,6 @@ from inspector.service.subscriptions import (
 )
 from inspector.tracing import parse_traceparent
 from protocol.errors import BadMessage, InspectorError
-from protocol.filters import FilterError, parse_filter
 from protocol.messages import (
     ActionCancel,
     ActionCancelResponse,
@@ -37,6 +37,7 @@ from protocol.messages import (
     ActorsResponse,
     ConnectionsRequest,
     ConnectionsResponse,
+    LogFilterRequest,
     LogsSubscribe,
     LogsSubscribeResponse,
     PatchStateRequest,
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = ("FEATURES", "HANDLERS", "call_response")
 
-FEATURES: Final = ("actors", "supervision", "state", "edits", "connections", "actions", "logs", "spans")
+FEATURES: Final = ("actors", "supervision", "state", "edits", "connections", "actions", "logs", "spans", "filter")
 """What this host answers, for Init."""
 
 _OF_ADDRESSES: Final = "/%~._:@+!$'()*,;=&-"
@@ -188,13 +189,7 @@ def _cancel(connection: Connection, request: ActionCancel) -> Response:
 
 
 def _logs(connection: Connection, request: LogsSubscribe) -> Response:
-    try:
-        wanted = parse_filter(request.filter)
-    except FilterError as exc:
-        metadata: dict[str, Any] = {"position": exc.position}
-        if exc.proposal is not None:
-            metadata["proposal"] = exc.proposal
-        raise InspectorError("inspector.bad_filter", str(exc), metadata) from None
+    wanted = wanted_filter(request.filter, "filter")
     actor = None if request.actor is UNSET else connection.registry.get(request.actor).address
     reader = connection.registry.log.subscribe(
         wanted,
@@ -213,6 +208,10 @@ def _spans(connection: Connection, request: SpansRequest) -> Response:
     return SpansResponse(rid=request.id, lines=b"\n".join(connection.registry.log.span_records(request.spans)))
 
 
+def _filter(connection: Connection, request: LogFilterRequest) -> Response:
+    return connection.filters.answer(request)
+
+
 def _unsubscribe(connection: Connection, request: Unsubscribe) -> Response:
     connection.pusher.close(request.sub)
     return UnsubscribeResponse(rid=request.id)
@@ -229,6 +228,7 @@ HANDLERS: Final[dict[type[Request], Callable[[Connection, Any], Response | None]
     ActionCancel: _cancel,
     LogsSubscribe: _logs,
     SpansRequest: _spans,
+    LogFilterRequest: _filter,
     Unsubscribe: _unsubscribe,
 }
 """What answers each request; None from a handler says that the answer comes later."""

@@ -15,6 +15,7 @@ from orjson import dumps
 from inspector.tracing.encode import EVENT_BYTES, SPAN_BYTES, FieldEncoder
 from inspector.tracing.exceptions import encode_exception
 from inspector.tracing.ids import SpanContext, new_trace_id
+from inspector.tracing.layers import HostFilters
 from inspector.tracing.logger import Logger, log_closed, log_opened
 from inspector.tracing.open_spans import OpenSpans
 from inspector.tracing.reader import LogReader
@@ -50,6 +51,7 @@ class Log:
 
     Attributes:
         host_id: new for each log: a sequence number is good for one host id alone.
+        filters: what it records and shows, and what holds over that for a while.
         host_span: the span of events outside any other. `open` starts it and `close` ends it.
         armed: the readers that wait to be woken.
         busy: while task timing is on, nanoseconds that the tasks of each open span have run, by its key; whoever
@@ -62,6 +64,7 @@ class Log:
         host_name: str | None = None,
         host_id: str | None = None,
         record: str | Filter = "debug",
+        log: str | Filter = "info",
         record_size: int = RECORD_SIZE,
         max_records: int = 200_000,
         secret_names: Iterable[str] = (),
@@ -73,6 +76,7 @@ class Log:
         Args:
             host_name: by default the machine's.
             record: the ring's own filter.
+            log: what the sinks show that have no filter of their own.
             record_size: bytes that the ring may take, the cost of its entries included.
             max_records: records that the ring may hold.
             secret_names: field names to redact beside `SECRET_NAMES`.
@@ -80,7 +84,7 @@ class Log:
             monotonic: nanoseconds from anywhere; for durations and lingering.
 
         Raises:
-            FilterError: the filter does not parse.
+            FilterError: a filter does not parse.
             ValueError: a size is not positive.
         """
         self.host_name = socket.gethostname() if host_name is None else host_name
@@ -95,7 +99,10 @@ class Log:
         self.recorder = Recorder(record_size, max_records)
         self.armed: set[LogReader] = set()
         self.busy: dict[bytes, int] | None = None
-        self._wiring = Wiring(self, parse_filter(record) if isinstance(record, str) else record)
+        record = parse_filter(record) if isinstance(record, str) else record
+        self._wiring = Wiring(self, record)
+        shown = parse_filter(log) if isinstance(log, str) else log
+        self.filters: Final = HostFilters(record, shown, self._wiring.set_record)
         self._sites = self._wiring.sites
         self._open_spans = OpenSpans()
         self._sinks: tuple[Sink, ...] = ()
@@ -320,12 +327,12 @@ class Log:
 
     @property
     def record_filter(self) -> Filter:
-        """The ring's own filter."""
-        return self._wiring.record
+        """What the ring keeps, whoever reads it."""
+        return self.filters.record
 
     def set_record_filter(self, filter: Filter) -> None:
         """Record something else from now on."""
-        self._wiring.set_record(filter)
+        self.filters.set_own("record", filter)
 
     def wants(self, level: int, target: str) -> bool:
         """Tell if someone wants records of this level and target."""
@@ -346,7 +353,13 @@ class Log:
         """The sinks that write this log."""
         return self._sinks
 
-    def add_sink(self, sink: Sink) -> None:
-        """Let a sink write what is logged from now on."""
+    def add_sink(self, sink: Sink, *, follow: bool = False) -> None:
+        """Let a sink write what is logged from now on.
+
+        Args:
+            follow: by the filter that the host shows its log by, whatever that is, and not by one of its own.
+        """
+        if follow:
+            self.filters.follow(sink)
         sink.attach(self)
         self._sinks = (*self._sinks, sink)

@@ -45,7 +45,15 @@ from protocol.messages.connections import (
     ConnectionsUpdated,
 )
 from protocol.messages.host import HostInfo, Init, Limits, LogRange
-from protocol.messages.logs import LogBatch, LogsSubscribe, LogsSubscribeResponse, SpansRequest, SpansResponse
+from protocol.messages.logs import (
+    LogBatch,
+    LogFilterRequest,
+    LogFilterResponse,
+    LogsSubscribe,
+    LogsSubscribeResponse,
+    SpansRequest,
+    SpansResponse,
+)
 from protocol.messages.state import (
     Cause,
     PatchOp,
@@ -82,6 +90,8 @@ __all__ = (
     "Init",
     "Limits",
     "LogBatch",
+    "LogFilterRequest",
+    "LogFilterResponse",
     "LogRange",
     "LogsSubscribe",
     "LogsSubscribeResponse",

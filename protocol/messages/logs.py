@@ -6,7 +6,15 @@ from msgspec import UNSET, UnsetType
 
 from protocol.messages.base import Push, Request, Response, SpanId, Uint
 
-__all__ = ("LogBatch", "LogsSubscribe", "LogsSubscribeResponse", "SpansRequest", "SpansResponse")
+__all__ = (
+    "LogBatch",
+    "LogFilterRequest",
+    "LogFilterResponse",
+    "LogsSubscribe",
+    "LogsSubscribeResponse",
+    "SpansRequest",
+    "SpansResponse",
+)
 
 
 class LogsSubscribe(Request, kw_only=True):
@@ -56,3 +64,30 @@ class SpansResponse(Response, kw_only=True):
     """Start records, root first, as far as they are kept; `lines` as in LogBatch."""
 
     lines: bytes
+
+
+class LogFilterRequest(Request, kw_only=True):
+    """Let the host record (`record`) or its own sinks show (`log`) something else for a while; with neither, only ask.
+
+    A text holds over the host's own filter, and over what others have asked for before, until this connection ends or
+    `for_ms` is up. Null takes back what this connection has asked for.
+    """
+
+    record: str | UnsetType | None = UNSET
+    log: str | UnsetType | None = UNSET
+    for_ms: Uint | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.for_ms is not UNSET and not (isinstance(self.record, str) or isinstance(self.log, str)):
+            raise ValueError("`for_ms` says how long a filter holds, and there is none")
+
+
+class LogFilterResponse(Response, kw_only=True):
+    """The filters that hold now, as the host spells them; `log` is null where no sink goes by it.
+
+    `until` is when the first of what this connection has asked for ends by itself.
+    """
+
+    record: str
+    log: str | None
+    until: Uint | UnsetType = UNSET

@@ -20,7 +20,15 @@ from protocol.messages.actors import (
 from protocol.messages.base import Error, Message, Unsubscribe, UnsubscribeResponse
 from protocol.messages.connections import ConnectionsRequest, ConnectionsResponse, ConnectionsUpdated
 from protocol.messages.host import Init
-from protocol.messages.logs import LogBatch, LogsSubscribe, LogsSubscribeResponse, SpansRequest, SpansResponse
+from protocol.messages.logs import (
+    LogBatch,
+    LogFilterRequest,
+    LogFilterResponse,
+    LogsSubscribe,
+    LogsSubscribeResponse,
+    SpansRequest,
+    SpansResponse,
+)
 from protocol.messages.state import PatchStateRequest, PatchStateResponse, StateRequest, StateResponse, StateUpdated
 
 __all__ = ("TO_CLIENT", "TO_HOST")
@@ -41,6 +49,7 @@ TO_HOST: dict[str, type[Message]] = _by_type(
     ActionCancel,
     LogsSubscribe,
     SpansRequest,
+    LogFilterRequest,
     Unsubscribe,
 )
 
@@ -60,6 +69,7 @@ TO_CLIENT: dict[str, type[Message]] = _by_type(
     LogsSubscribeResponse,
     LogBatch,
     SpansResponse,
+    LogFilterResponse,
     UnsubscribeResponse,
     Error,
 )

@@ -32,6 +32,8 @@ from protocol.messages import (
     Init,
     Limits,
     LogBatch,
+    LogFilterRequest,
+    LogFilterResponse,
     LogRange,
     LogsSubscribe,
     LogsSubscribeResponse,
@@ -123,6 +125,9 @@ TO_HOST_SAMPLES: list[Request] = [
     LogsSubscribe(id=6, filter="shop=debug,warn"),
     SpansRequest(id=7, spans=[_SPAN, "0" * 16]),
     SpansRequest(id=7, spans=[]),
+    LogFilterRequest(id=12, record="trace", log="info,[poll]=off", for_ms=60_000),
+    LogFilterRequest(id=12, record=None, log=None),
+    LogFilterRequest(id=12),
     Unsubscribe(id=8, sub=6),
 ]
 
@@ -178,6 +183,8 @@ TO_CLIENT_SAMPLES: list[Message] = [
     LogBatch(sub=6, first_seq=41, next_seq=43, dropped=0, lines=_LINES),
     LogBatch(sub=6, first_seq=43, next_seq=60, dropped=17, lines=b""),
     SpansResponse(rid=7, lines=_LINES),
+    LogFilterResponse(rid=12, record="trace", log="info", until=1_790_000_060_000),
+    LogFilterResponse(rid=12, record="debug", log=None),
     UnsubscribeResponse(rid=8),
     Error(rid=4, group="actor", code="failed", message="no card", metadata={"type": "ValueError"}),
     Error(rid=None, group="inspector", code="bad_message", message="no map"),

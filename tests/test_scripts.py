@@ -1,4 +1,4 @@
-"""Every protocol script, played against a real host over a real socket, in each dialect; and the command."""
+"""Every protocol script, played against a real host over a real socket, in each dialect."""
 
 from __future__ import annotations
 
@@ -7,25 +7,37 @@ import asyncio
 import inspect
 import re
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
-from click.testing import CliRunner, Result
 from websockets.utils import accept_key
 
 from inspector import open_host
 from inspector.demo import demo_registry
+from inspector.service.connection import Connection
 from protocol import handshake
+from protocol.dialects import Frame
 from protocol.errors import TABLE
 from protocol.handshake import Refuse, check_handshake
-from protocol.script import SPELLINGS, Mismatch, parse_script
+from protocol.messages import Error as ErrorMessage
+from protocol.script import (
+    SPELLINGS,
+    Do,
+    Ended,
+    Happened,
+    Heard,
+    Leave,
+    Mismatch,
+    Opened,
+    Say,
+    parse_script,
+)
 from protocol.script.patterns import Entries, Literal, Node
 from protocol.script.statements import Connect, Message, Script, Wanted
+from tests.contract import AVAILABLE, MISSING, Conversation
 from tests.scripts.host import TOKEN, served
-from tui.cli import main
 from tui.connection import CannotAttach
 from tui.discovery import Target
 from tui.script_link import play_script
@@ -40,16 +52,40 @@ OPTIONS: dict[str, dict[str, Any]] = {"full.cbs": {"max_connections": 0}}
 GREETING = 'connect /inspector/connect\n<- {"type": "Init", ...}\n'
 
 
+class Listener:
+    """Holds all that a script sends and gets against docs/protocol.cddl."""
+
+    def __init__(self) -> None:
+        self.heard = 0
+        self._talk: Conversation | None = None
+
+    def __call__(self, do: Do, told: Happened) -> None:
+        if isinstance(told, Opened):
+            self._talk = Conversation(told.subprotocol or "")
+        elif isinstance(do, Say) and not isinstance(told, Ended):
+            assert self._talk
+            self._talk.sent(do.frame)
+        elif isinstance(told, Heard):
+            assert self._talk
+            self._talk.got(told.frame)
+            self.heard += 1
+        elif self._talk and (isinstance(told, Ended) or isinstance(do, Leave)):
+            self._talk.end()
+            self._talk = None
+
+
 def play_on_a_host(script: Script, subprotocol: str, **options: Any) -> None:
-    """Play a script against a host of its own."""
+    """Play a script against a host of its own; each frame must fit the protocol's description."""
+    listener = Listener()
 
     async def run() -> None:
         with trio.fail_after(60):
             async with served(**options) as host:
-                play = play_script(script, Target(host.url, TOKEN), subprotocol)
+                play = play_script(script, Target(host.url, TOKEN), subprotocol, listener)
                 await trio.to_thread.run_sync(asyncio.run, play)
 
     trio.run(run)
+    assert listener.heard or not any(isinstance(statement, Wanted) for statement in script.statements)
 
 
 def mismatch_of(text: str, subprotocol: str = "inspector.cbor.v1") -> str:
@@ -137,6 +173,41 @@ def test_every_refusal_has_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
         assert any(seen == status.value and max(texts, key=len) in text for seen, text in refusals), texts
     statuses = {item.status for each in SCRIPTS for item in each.statements if isinstance(item, Connect)}
     assert {code for code, _ in refusals} | {503} <= statuses
+
+
+# ---- each frame fits the protocol's description ----
+
+
+class Forgetful(Connection):
+    """A host's side that leaves a field out which no script asks for."""
+
+    def _transmit(self, frame: Frame) -> None:
+        spelling = SPELLINGS[self._dialect.subprotocol]
+        message = spelling.decode(frame)
+        message.pop("total", None)
+        super()._transmit(spelling.encode(message))
+
+
+class Deaf(Connection):
+    """A host's side that says nothing of mistakes."""
+
+    def _refuse_unasked(self, error: ErrorMessage) -> None:
+        pass
+
+
+@pytest.mark.skipif(not AVAILABLE, reason=MISSING)
+@pytest.mark.parametrize("subprotocol", SPELLINGS)
+def test_a_host_whose_frames_do_not_fit_is_caught(monkeypatch: pytest.MonkeyPatch, subprotocol: str) -> None:
+    actors = (
+        GREETING + '-> {"type": "ActorsRequest", "id": 1}\n<- {"type": "ActorsResponse", "rid": 1, ...}\ndisconnect'
+    )
+    wrong = GREETING + '-> {"type": "ActorsRequest", "id": 1, "limit": "all"}\nexpect-silence 1ms\ndisconnect'
+    for name, text, said in ((Forgetful, actors, "missing key.*total"), (Deaf, wrong, "nothing was said of")):
+        with monkeypatch.context() as patched:
+            patched.setattr("inspector.service.service.Connection", name)
+            with pytest.raises(AssertionError, match=said):
+                play_on_a_host(parse_script("x.cbs", text), subprotocol)
+    play_on_a_host(parse_script("x.cbs", actors), subprotocol)
 
 
 # ---- what a mismatch says ----
@@ -262,63 +333,3 @@ def test_nobody_listens_and_no_tls() -> None:
     for scheme in ("http", "https"):
         with pytest.raises(CannotAttach, match=r"127\.0\.0\.1"):
             asyncio.run(run(scheme))
-
-
-# ---- the command ----
-
-
-def command(monkeypatch: pytest.MonkeyPatch, *arguments: str, host: bool = True) -> Result:
-    """Run `inspector-tui script`, beside a host or without one."""
-    monkeypatch.setenv("INSPECTOR_TOKEN", TOKEN)
-
-    async def run() -> Result:
-        async with served() if host else nullcontext() as found:
-            url = found.url if found else "http://127.0.0.1:1"
-            words = ["script", *arguments, "--url", url]
-            return await trio.to_thread.run_sync(lambda: CliRunner().invoke(main, words))
-
-    return trio.run(run)
-
-
-def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    good, bad, wrong = tmp_path / "good.cbs", tmp_path / "bad.cbs", tmp_path / "wrong.cbs"
-    good.write_text(GREETING)
-    bad.write_text('connect /inspector/connect\n\n<- {"type": "Later"}\n')
-    wrong.write_text('connect /x\n-> {"a": }\n')
-    for dialect in ("cbor", "json"):
-        done = command(monkeypatch, str(good), "--dialect", dialect)
-        assert (done.exit_code, done.stdout, done.stderr) == (0, f"{good}: passed, 2 statements\n", "")
-    done = command(monkeypatch, str(bad), str(good))
-    assert done.exit_code == 1
-    assert done.stderr.startswith(f"{bad}:3: the next message does not fit\n")
-    assert '\n-   "type": "Later"\n+   "type": "Init"\n' in done.stderr
-    assert done.stdout == f"{good}: passed, 2 statements\n"
-    # Nothing is played when something can't be read.
-    done = command(monkeypatch, str(good), str(wrong), str(tmp_path / "none.cbs"))
-    assert (done.exit_code, done.stdout) == (2, "")
-    first, second = done.stderr.splitlines()
-    assert first.startswith(f"{wrong}:2:10: a value is wanted")
-    assert second.startswith(f"{tmp_path / 'none.cbs'}: can't be read")
-    done = command(monkeypatch, str(good), host=False)
-    assert done.exit_code == 3
-    assert done.stderr.startswith("cannot_attach: 127.0.0.1:1: ")
-
-
-def test_the_command_without_a_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    (tmp_path / "a.cbs").write_text(GREETING)
-    done = CliRunner().invoke(main, ["script", str(tmp_path / "a.cbs")])
-    assert done.exit_code == 3
-    assert done.stderr.startswith("no_host: ")
-    monkeypatch.setattr("tui.commands.script.play_script", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    done = CliRunner().invoke(
-        main,
-        [
-            "script",
-            str(tmp_path / "a.cbs"),
-            "--url",
-            "localhost",
-        ],
-        env={"INSPECTOR_TOKEN": "x"},
-    )
-    assert done.exit_code == 130

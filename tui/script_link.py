@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from websockets.client import ClientProtocol
@@ -44,20 +44,24 @@ from protocol.script import (
 from tui.connection import MAX_FRAME, OPEN_TIMEOUT, CannotAttach, tls_context
 from tui.discovery import Target
 
-__all__ = ("CLOSE_TIMEOUT", "play_script")
+__all__ = ("CLOSE_TIMEOUT", "Observer", "play_script")
 
 CLOSE_TIMEOUT: Final = 2.0
 """Seconds for the end of a connection that a script leaves open."""
 _CHUNK: Final = 1 << 16
 
+Observer: TypeAlias = Callable[[Do, Happened], object]
+"""Told each thing that was done, and what came of it."""
 
-async def play_script(script: Script, target: Target, subprotocol: str) -> None:
+
+async def play_script(script: Script, target: Target, subprotocol: str, observer: Observer | None = None) -> None:
     """Play a script against a host.
 
     Args:
         script: as it was read.
         target: the host, and the token for where the script names none.
         subprotocol: what is offered where the script names none.
+        observer: hears of each step, before the script judges it.
 
     Raises:
         Mismatch: the host did something else.
@@ -73,6 +77,8 @@ async def play_script(script: Script, target: Target, subprotocol: str) -> None:
             except StopIteration:
                 return
             told = await link.perform(do)
+            if observer is not None:
+                observer(do, told)
     finally:
         await link.leave(CLOSE_TIMEOUT)
 

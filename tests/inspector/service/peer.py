@@ -17,6 +17,7 @@ from websockets.uri import parse_uri
 from inspector import Host
 from protocol.dialects.cbor import CBOR
 from protocol.messages import ActorsRequest, ActorsResponse, Init, Message, Request
+from tests.contract import Conversation
 from tests.inspector.service.support import SUBPROTOCOL, TOKEN
 
 __all__ = ("Raw", "address_of", "http", "raw", "works")
@@ -31,6 +32,8 @@ class Raw:
             parse_uri("ws://localhost/inspector/connect"), subprotocols=[SUBPROTOCOL], max_size=None
         )
         self.frames: deque[Frame] = deque()
+        self.talk = Conversation(SUBPROTOCOL)
+        """What the host says must fit docs/protocol.cddl. What this peer says need not."""
         self.ended = False
 
     def upgrade(self, token: str | None = TOKEN, **headers: str) -> bytes:
@@ -76,7 +79,11 @@ class Raw:
         while not self.frames:
             assert not self.ended, "the connection has ended"
             await self._fill()
-        return self.frames.popleft()
+        frame = self.frames.popleft()
+        if frame.opcode in (Opcode.BINARY, Opcode.TEXT):
+            data = bytes(frame.data)
+            self.talk.got(data if frame.opcode is Opcode.BINARY else data.decode())
+        return frame
 
     async def message(self) -> Message | None:
         """Wait for the next frame, which must hold a message."""

@@ -31,6 +31,7 @@ from protocol.messages import (
     Request,
     Response,
 )
+from tests.contract import Conversation
 
 __all__ = (
     "SUBPROTOCOL",
@@ -159,24 +160,30 @@ async def hosted(*actors: type[Actor[Any]], **options: Any) -> AsyncIterator[Hos
 
 
 class Client:
-    """An inspector on websockets' own client."""
+    """An inspector on websockets' own client. What it sends and gets must fit docs/protocol.cddl."""
 
-    def __init__(self, websocket: ClientConnection, dialect: Dialect, init: Init) -> None:
+    init: Init
+
+    def __init__(self, websocket: ClientConnection, dialect: Dialect) -> None:
         self.websocket = websocket
         self.dialect = dialect
-        self.init = init
+        self.talk = Conversation(dialect.subprotocol)
         self.pushes: deque[Push] = deque()
         self.others: deque[Message] = deque()
 
     async def receive(self) -> Message:
         """Wait for the next message, whatever it is."""
-        message = self.dialect.decode_to_client(await self.websocket.recv())
+        frame = await self.websocket.recv()
+        self.talk.got(frame)
+        message = self.dialect.decode_to_client(frame)
         assert message is not None
         return message
 
     async def send(self, request: Request) -> None:
         """Send a request without waiting for its answer."""
-        await self.websocket.send(self.dialect.encode(request))
+        frame = self.dialect.encode(request)
+        self.talk.sent(frame)
+        await self.websocket.send(frame)
 
     async def answer(self, rid: int | None, kind: type[R]) -> R:
         """Wait for the answer to a request; what comes before it is kept."""
@@ -244,10 +251,11 @@ async def attached(host: Host, **options: Any) -> AsyncIterator[Client]:
     }
     async with connect(url, **settings) as websocket:
         assert websocket.subprotocol is not None
-        dialect = DIALECTS[websocket.subprotocol]
-        init = dialect.decode_to_client(await websocket.recv())
+        client = Client(websocket, DIALECTS[websocket.subprotocol])
+        init = await client.receive()
         assert isinstance(init, Init)
-        yield Client(websocket, dialect, init)
+        client.init = init
+        yield client
 
 
 def lines_of(batch: LogBatch) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from protocol.addresses import encode_address
 from protocol.dialects import DIALECTS, JSON
 from protocol.dialects.base import frame_size
 from protocol.messages import ActorInfo, ActorsResponse, Failure
+from tests.contract import Conversation
 from tests.inspector.service.peer import raw
 from tests.inspector.service.support import TOKEN, hosted
 
@@ -61,16 +62,19 @@ class Peer:
 
     def __init__(self, websocket: ClientConnection) -> None:
         self.websocket = websocket
+        self.talk = Conversation(JSON.subprotocol)
 
     async def receive(self) -> dict[str, Any]:
         """Wait for the next message, which must be text."""
         text = await self.websocket.recv()
         assert isinstance(text, str)
+        self.talk.got(text)
         message: dict[str, Any] = json.loads(text)
         return message
 
     async def ask(self, text: str | bytes) -> dict[str, Any]:
         """Send a frame as it is, and wait for what comes next."""
+        self.talk.sent(text)
         await self.websocket.send(text)
         return await self.receive()
 
@@ -186,6 +190,7 @@ async def test_text_that_is_no_utf_8_ends_it() -> None:
     async with hosted() as host, raw(host) as peer:
         upgrade = peer.upgrade().replace(b"inspector.cbor.v1", b"inspector.json.v1")
         peer.protocol.available_subprotocols = [Subprotocol("inspector.json.v1")]
+        peer.talk = Conversation(JSON.subprotocol)
         await peer.send(upgrade)
         assert (await peer.frame()).opcode is Opcode.TEXT
         await peer.send(peer.pack(Opcode.TEXT, b'{"type":"\xff"}'))

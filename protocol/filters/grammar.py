@@ -19,9 +19,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from protocol.filters.errors import FilterError
 from protocol.records import DEBUG, ERROR, INFO, LEVEL_NAMES, OFF, TRACE, WARN, propose_level
 
-__all__ = ("Directive", "Filter", "FilterError", "parse_filter")
+__all__ = ("Directive", "Filter", "parse_filter")
 
 _WORDS: Final = {"trace": TRACE, "debug": DEBUG, "info": INFO, "warn": WARN, "error": ERROR, "off": OFF}
 _DIGITS: Final = {"0": OFF, "1": ERROR, "2": WARN, "3": INFO, "4": DEBUG, "5": TRACE}
@@ -31,27 +32,6 @@ _NAMES: Final = (*(name.lower() for name in LEVEL_NAMES), "off")
 # A filter remembers what it decided for this many targets, then forgets all: programs have some hundred
 # targets, but a target made from data must not make a filter grow for ever.
 _CACHE_SIZE: Final = 4096
-
-
-class FilterError(ValueError):
-    """A filter that does not parse.
-
-    Attributes:
-        message: what is wrong, in a sentence.
-        position: the character at fault, counted from 0; the text's length when something is missing at
-            its end.
-        proposal: what was perhaps meant in place of the word there, None if nothing comes near.
-    """
-
-    def __init__(self, message: str, position: int, proposal: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.position = position
-        self.proposal = proposal
-
-    def __str__(self) -> str:
-        hint = f"; did you mean {self.proposal!r}?" if self.proposal is not None else ""
-        return f"{self.message} (at character {self.position}){hint}"
 
 
 @dataclass(frozen=True, slots=True)

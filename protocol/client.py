@@ -45,6 +45,8 @@ from protocol.messages import (
     StateRequest,
     StateResponse,
     StateUpdated,
+    TraceQueryRequest,
+    TraceQueryResponse,
     Unsubscribe,
     UnsubscribeResponse,
 )
@@ -62,6 +64,7 @@ RESPONSE_TO: dict[type[Request], type[Response]] = {
     ActionCancel: ActionCancelResponse,
     LogsSubscribe: LogsSubscribeResponse,
     SpansRequest: SpansResponse,
+    TraceQueryRequest: TraceQueryResponse,
     LogFilterRequest: LogFilterResponse,
     Unsubscribe: UnsubscribeResponse,
 }

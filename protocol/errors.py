@@ -102,6 +102,13 @@ _ROWS = (
     ),
     ErrorInfo(
         "inspector",
+        "bad_cursor",
+        "The cursor is none that this host has made, or it belongs to a run of the host of which nothing is kept.",
+        "caller",
+        "Ask again without a cursor, from the first page on.",
+    ),
+    ErrorInfo(
+        "inspector",
         "internal_error",
         "The host failed while it answered. The log has the exception; the wire does not.",
         "host",

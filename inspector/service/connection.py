@@ -8,7 +8,7 @@ bound at which this connection's reader stops reading.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -103,6 +103,8 @@ class Connection:
         self._corked_bytes = 0
         self._flush_due = False
         self._room = trio.Event()
+        self._turn = trio.Lock()
+        self._written_out = trio.Event()
         self._heard = True
         self._listening = True
         self.pusher = Pusher(self._session, nursery, self._takes_more, self._transmit, self._bug, roll.changed)
@@ -235,6 +237,27 @@ class Connection:
         self._hop(call, "reply sent")
         self._room.set()
 
+    def later(self, rid: int, work: Callable[[], Awaitable[Response]]) -> None:
+        """Answer a request with what some work returns, or raises: for what has to wait, as for a disk.
+
+        It begins when what was asked like that before is answered, and the peer takes what it is sent.
+        """
+        self._nursery.start_soon(self._work, rid, work)
+
+    async def _work(self, rid: int, work: Callable[[], Awaitable[Response]]) -> None:
+        async with self._turn:
+            while self._wire.waiting > HIGH_WATER and not self._wire.closed:
+                self._written_out = trio.Event()
+                await self._written_out.wait()
+            try:
+                self._answer(await work())
+            except InspectorError as exc:
+                self._refuse(rid, exc)
+            except Exception as exc:
+                # As in a handler.
+                self._refuse(rid, self._bug("answer failed", exc, work))
+        self._room.set()
+
     def _hop(self, call: Call, message: str) -> None:
         if self._trace.open:
             note(self._log, TRACE, call.span, message)
@@ -283,6 +306,7 @@ class Connection:
     def drained(self) -> None:
         """Go on: the wire has written all that it kept, or was closed."""
         self._room.set()
+        self._written_out.set()
         self.pusher.go_on()
 
     def _takes_more(self) -> bool:

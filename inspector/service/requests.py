@@ -23,6 +23,7 @@ from inspector.service.subscriptions import (
     StateSubscription,
     row_size,
 )
+from inspector.service.traces import query_traces
 from inspector.tracing import parse_traceparent
 from protocol.errors import BadMessage, InspectorError
 from protocol.messages import (
@@ -50,6 +51,7 @@ from protocol.messages import (
     SpansResponse,
     StateRequest,
     StateResponse,
+    TraceQueryRequest,
     Unsubscribe,
     UnsubscribeResponse,
 )
@@ -59,7 +61,18 @@ if TYPE_CHECKING:
 
 __all__ = ("FEATURES", "HANDLERS", "call_response")
 
-FEATURES: Final = ("actors", "supervision", "state", "edits", "connections", "actions", "logs", "spans", "filter")
+FEATURES: Final = (
+    "actors",
+    "supervision",
+    "state",
+    "edits",
+    "connections",
+    "actions",
+    "logs",
+    "spans",
+    "traces",
+    "filter",
+)
 """What this host answers, for Init."""
 
 _OF_ADDRESSES: Final = "/%~._:@+!$'()*,;=&-"
@@ -191,10 +204,15 @@ def _cancel(connection: Connection, request: ActionCancel) -> Response:
 def _logs(connection: Connection, request: LogsSubscribe) -> Response:
     wanted = wanted_filter(request.filter, "filter")
     actor = None if request.actor is UNSET else connection.registry.get(request.actor).address
-    reader = connection.registry.log.subscribe(
+    log = connection.registry.log
+    after_seq = None if request.after_seq is UNSET else request.after_seq
+    if after_seq is not None and request.host not in (UNSET, log.host_id):
+        # All that this run says came after what an earlier one said.
+        after_seq = 0
+    reader = log.subscribe(
         wanted,
         actor=actor,
-        after_seq=None if request.after_seq is UNSET else request.after_seq,
+        after_seq=after_seq,
         backlog=None if request.backlog is UNSET else request.backlog,
         wake=connection.pusher.wake,
     )
@@ -228,6 +246,7 @@ HANDLERS: Final[dict[type[Request], Callable[[Connection, Any], Response | None]
     ActionCancel: _cancel,
     LogsSubscribe: _logs,
     SpansRequest: _spans,
+    TraceQueryRequest: query_traces,
     LogFilterRequest: _filter,
     Unsubscribe: _unsubscribe,
 }

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 
 from protocol.errors import BadMessage, InspectorError
-from protocol.messages import TO_CLIENT, TO_HOST, LogBatch, Message, Request, SpansResponse
+from protocol.messages import TO_CLIENT, TO_HOST, LogBatch, Message, Request, SpansResponse, TraceQueryResponse
 
 __all__ = ("MAX_DEPTH", "MAX_DEPTH_TO_CLIENT", "MAX_UINT", "Dialect", "Frame", "frame_size", "to_client", "to_host")
 
@@ -24,7 +24,7 @@ MAX_UINT = 2**64 - 1
 
 
 # msgspec would read a text there as base64.
-_WITH_BYTES: Final = frozenset({LogBatch, SpansResponse})
+_WITH_BYTES: Final = frozenset({LogBatch, SpansResponse, TraceQueryResponse})
 # Where msgspec says that a value does not fit: "… - at `$.host.pid`", of a key "… - at `key` in `$.args`".
 _PATH: Final = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`\Z")
 _MISSING: Final = re.compile(r"Object missing required field `(\w+)`")

@@ -13,7 +13,8 @@ most. Times are text (RFC 3339). A key that is no text is refused, since JSON wo
 Decoding is strict: no duplicate key, no lone surrogate, no number that is beyond a double and not an integer, at
 most `MAX_DEPTH` containers deep (a form from above counts as the value that it stands for).
 
-`lines` of LogBatch and SpansResponse is an array of the records as they are: nothing above holds inside them.
+`lines` of LogBatch, SpansResponse and TraceQueryResponse is an array of the records as they are: nothing above holds
+inside them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ import orjson
 from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT, Frame, to_client, to_host
 from protocol.dialects.plain import BYTES, fits, in_rfc3339, to_plain, unserializable
 from protocol.errors import BadMessage
-from protocol.messages import LogBatch, Message, Request, SpansResponse
+from protocol.messages import LogBatch, Message, Request, SpansResponse, TraceQueryResponse
 
 __all__ = ("JSON", "MAX_DIGITS", "JsonDialect", "dump_text", "load_text")
 
@@ -47,7 +48,7 @@ _KEYS: Final = frozenset((_BYTES_KEY, _FLOAT_KEY, _MAP_KEY))
 # What JavaScript's Number and Python's float both read.
 _FLOATS: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _NESTING: Final = frozenset((dict, list))
-_WITH_LINES: Final = (LogBatch.__name__, SpansResponse.__name__)
+_WITH_LINES: Final = (LogBatch.__name__, SpansResponse.__name__, TraceQueryResponse.__name__)
 # Of fewer digits every number is exact in 64 bits; what is longer orjson reads as a double. Five digits are kept: four
 # may belong to an escape, and whether a number begins with a needless zero shows in two.
 _LONG: Final = re.compile(r"([0-9]{5})[0-9]{14,}")
@@ -69,7 +70,7 @@ class JsonDialect:
 
     def encode(self, message: Message) -> str:
         """Write a message as one frame."""
-        if isinstance(message, (LogBatch, SpansResponse)):
+        if isinstance(message, (LogBatch, SpansResponse, TraceQueryResponse)):
             return _dump_lines(message)
         return dump_text(message, MAX_DEPTH if isinstance(message, Request) else MAX_DEPTH_TO_CLIENT)
 
@@ -125,8 +126,9 @@ def dump_text(value: Any, max_depth: int = MAX_DEPTH_TO_CLIENT) -> str:
         raise unserializable(exc) from exc
 
 
-def _dump_lines(message: LogBatch | SpansResponse) -> str:
-    fields = {"type": type(message).__name__, **msgspec.structs.asdict(message)}
+def _dump_lines(message: LogBatch | SpansResponse | TraceQueryResponse) -> str:
+    fields: dict[str, Any] = {"type": type(message).__name__}
+    fields |= {name: value for name, value in msgspec.structs.asdict(message).items() if value is not msgspec.UNSET}
     # In JSON a newline can stand between records alone: inside a text it is an escape.
     fields["lines"] = orjson.Fragment(b"[%b]" % message.lines.replace(b"\n", b","))
     try:

@@ -34,6 +34,7 @@ from protocol.messages.base import (
     RequestId,
     Response,
     SpanId,
+    TraceId,
     Uint,
     Unsubscribe,
     UnsubscribeResponse,
@@ -64,6 +65,7 @@ from protocol.messages.state import (
     StateUpdated,
 )
 from protocol.messages.table import TO_CLIENT, TO_HOST
+from protocol.messages.traces import TraceQueryRequest, TraceQueryResponse
 
 __all__ = (
     "TO_CLIENT",
@@ -112,6 +114,9 @@ __all__ = (
     "StateRequest",
     "StateResponse",
     "StateUpdated",
+    "TraceId",
+    "TraceQueryRequest",
+    "TraceQueryResponse",
     "Uint",
     "Unsubscribe",
     "UnsubscribeResponse",

@@ -14,6 +14,7 @@ __all__ = (
     "RequestId",
     "Response",
     "SpanId",
+    "TraceId",
     "Uint",
     "Unsubscribe",
     "UnsubscribeResponse",
@@ -24,6 +25,7 @@ RequestId: TypeAlias = Annotated[int, Meta(ge=0)]
 # Signed 64 bits for every other number: no size, time or position can overflow what it is handed to.
 Uint: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 SpanId: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
+TraceId: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
 
 
 class Message(Struct, tag_field="type", tag=True, kw_only=True):

@@ -21,13 +21,15 @@ class LogsSubscribe(Request, kw_only=True):
     """Stream the records that pass `filter`, of one actor or of all.
 
     With `after_seq` go on behind that record, with `backlog` begin with the last so many that match, with
-    neither begin with what comes from now on; never both.
+    neither begin with what comes from now on; never both. `host` is the run of the host that `after_seq` is a number
+    of, this one unless given.
     """
 
     filter: str
     actor: str | UnsetType = UNSET
     after_seq: Uint | UnsetType = UNSET
     backlog: Uint | UnsetType = UNSET
+    host: str | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if self.after_seq is not UNSET and self.backlog is not UNSET:
@@ -45,13 +47,14 @@ class LogBatch(Push, kw_only=True):
     """All that matched from `first_seq` up to `next_seq`, but for `dropped` ones: this reader was too slow.
 
     `lines` holds the host's own JSON lines, joined by newlines, with none at the end; batches join without
-    holes.
+    holes. With `host` it is of that earlier run of the host, and so are its numbers.
     """
 
     first_seq: Uint
     next_seq: Uint
     dropped: Uint
     lines: bytes
+    host: str | UnsetType = UNSET
 
 
 class SpansRequest(Request, kw_only=True):

@@ -30,6 +30,7 @@ from protocol.messages.logs import (
     SpansResponse,
 )
 from protocol.messages.state import PatchStateRequest, PatchStateResponse, StateRequest, StateResponse, StateUpdated
+from protocol.messages.traces import TraceQueryRequest, TraceQueryResponse
 
 __all__ = ("TO_CLIENT", "TO_HOST")
 
@@ -49,6 +50,7 @@ TO_HOST: dict[str, type[Message]] = _by_type(
     ActionCancel,
     LogsSubscribe,
     SpansRequest,
+    TraceQueryRequest,
     LogFilterRequest,
     Unsubscribe,
 )
@@ -69,6 +71,7 @@ TO_CLIENT: dict[str, type[Message]] = _by_type(
     LogsSubscribeResponse,
     LogBatch,
     SpansResponse,
+    TraceQueryResponse,
     LogFilterResponse,
     UnsubscribeResponse,
     Error,

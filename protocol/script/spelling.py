@@ -13,11 +13,11 @@ from protocol.dialects.base import MAX_DEPTH_TO_CLIENT, Frame
 from protocol.dialects.cbor import CBOR, load_value
 from protocol.dialects.json import JSON, dump_text, load_text
 from protocol.errors import BadMessage, InspectorError
-from protocol.messages import LogBatch, SpansResponse
+from protocol.messages import LogBatch, SpansResponse, TraceQueryResponse
 
 __all__ = ("SPELLINGS", "Spelling")
 
-_WITH_LINES: Final = (LogBatch.__name__, SpansResponse.__name__)
+_WITH_LINES: Final = (LogBatch.__name__, SpansResponse.__name__, TraceQueryResponse.__name__)
 
 
 class Spelling(Struct, frozen=True):

@@ -36,6 +36,7 @@ FLOORS = (
     ),
     (
         ("inspector.tracing",),
+        ("inspector.store",),
         # An actor gets its handles to others from the registry: one floor.
         ("inspector.actors", "inspector.lifecycle", "inspector.registry"),
         # Nothing below knows that a websocket exists.

@@ -71,7 +71,18 @@ async def test_init_comes_first_and_says_who_it_is() -> None:
         assert init.limits.max_frame == MAX_FRAME
         assert init.limits.max_batch == 256 * 1024
         assert init.log.first_seq == 1 < init.log.next_seq <= log.next_seq
-        features = ["actors", "supervision", "state", "edits", "connections", "actions", "logs", "spans", "filter"]
+        features = [
+            "actors",
+            "supervision",
+            "state",
+            "edits",
+            "connections",
+            "actions",
+            "logs",
+            "spans",
+            "traces",
+            "filter",
+        ]
         assert init.features == features
 
 

@@ -19,7 +19,7 @@ from inspector.actors.life import Life
 from inspector.actors.notes import failure, note
 from inspector.actors.supervision import Crashes
 from inspector.actors.workers import enter
-from inspector.tracing import DEBUG, INFO, TRACE, WARN, Span, current_span
+from inspector.tracing import DEBUG, INFO, TRACE, WARN, Span, caller_parent, current_span
 from protocol.addresses import decode_address
 from protocol.errors import InspectorError
 from protocol.messages import ActorInfo, ActorStatus, Failure
@@ -153,7 +153,7 @@ class Cell:
         bound_args, bound_kwargs = spec.bind_call(args, kwargs)
         caller = current_call.get()
         timeout = spec.timeout if seconds is None else seconds
-        parent = current_span.get() if caller is not None and caller.spans() else None
+        parent = caller_parent(self.registry.log) if caller is None else current_span.get() if caller.spans() else None
         call = Call(self, spec, bound_args, bound_kwargs, timeout, parent, caller, None)
         self.deliver(call)
         if call.finished:

@@ -3,6 +3,7 @@
 from inspector.tracing.ids import SpanContext, format_traceparent, parse_traceparent
 from inspector.tracing.log import RECORD_SIZE, Log
 from inspector.tracing.logger import Logger, ModuleLogger, get_logger
+from inspector.tracing.propagation import caller_parent, parse_tracestate, remote_parent, traceparent, tracestate
 from inspector.tracing.reader import LogChunk, LogReader
 from inspector.tracing.sinks import FORMATS, Sink, StreamSink, default_format, open_sink
 from inspector.tracing.spans import Span, current_span
@@ -25,10 +26,15 @@ __all__ = (
     "Span",
     "SpanContext",
     "StreamSink",
+    "caller_parent",
     "current_span",
     "default_format",
     "format_traceparent",
     "get_logger",
     "open_sink",
     "parse_traceparent",
+    "parse_tracestate",
+    "remote_parent",
+    "traceparent",
+    "tracestate",
 )

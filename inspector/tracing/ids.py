@@ -38,11 +38,13 @@ class SpanContext:
         trace_id: 32 hexadecimal digits.
         span_id: 16 hexadecimal digits.
         flags: the trace flags; bit 0 is "sampled".
+        tracestate: what others have put beside the ids, to be handed on unread.
     """
 
     trace_id: str
     span_id: str
     flags: int = 1
+    tracestate: str = ""
 
 
 def new_trace_id() -> bytes:

@@ -14,6 +14,7 @@ from orjson import dumps
 
 from inspector.tracing.encode import EVENT_BYTES, SPAN_BYTES, FieldEncoder
 from inspector.tracing.exceptions import encode_exception
+from inspector.tracing.forks import on_fork
 from inspector.tracing.ids import SpanContext, new_trace_id
 from inspector.tracing.layers import HostFilters
 from inspector.tracing.logger import Logger, log_closed, log_opened
@@ -114,14 +115,33 @@ class Log:
 
     # ---- its life ----
 
-    def open(self) -> Self:
-        """Start the host's span, once, and let modules' own loggers find this log."""
+    def open(self, *, program: bool = False) -> Self:
+        """Start the host's span, once, and let modules' own loggers find this log.
+
+        Args:
+            program: it is the whole program's, and stands back where a host has one of its own.
+        """
         if not self._opened:
             self._opened = True
-            log_opened(self)
+            on_fork(self)
+            log_opened(self, program)
             self.host_span.restart()
             self._write_start(self.host_span)
         return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has opened it, who will close it."""
+        return self._opened and not self._closed
+
+    def abandon(self) -> None:
+        """Fall silent for good, in a forked child: the readers and the threads of the sinks are the parent's."""
+        self._closed = True
+        self._sinks = ()
+        log_closed(self)
+        # In place: the loggers' methods hold it.
+        self.armed.clear()
+        self._wiring.abandon()
 
     def close(self, timeout: float = 2.0) -> bool:
         """End the host's span and close the sinks, once. Blocks until they have written all, or for `timeout` seconds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from inspector.tracing.emit import Emit, emitter
+from inspector.tracing.propagation import parent_of_new
 from inspector.tracing.spans import Span, current_span
 from protocol.records import DEBUG, ERROR, INFO, TRACE, WARN
 
@@ -57,8 +58,12 @@ class Logger:
         self._log.write_event(self._sites[level], span or self._span(), message, fields, None)
 
     def span(self, name: str, /, **fields: Any) -> Span:
-        """Start a span of level debug below the current one; use it as a context manager."""
-        return self._log.start_span(name, fields, target=self.target, parent=self._span())
+        """Start a span of level debug below the current one; use it as a context manager.
+
+        Outside of any span of the log it is a child of `remote_parent` or of OpenTelemetry's current span; with none
+        of these it begins a trace.
+        """
+        return self._log.start_span(name, fields, target=self.target, parent=parent_of_new(self._log))
 
     def _span(self) -> Span:
         span = current_span.get()
@@ -68,26 +73,29 @@ class Logger:
         return f"<Logger {self.target}>"
 
 
-# Logs between their open() and close(), for events of modules' own loggers outside any span.
+# Logs between their open() and close(), for events of modules' own loggers outside any span: those of hosts, and
+# those of the program around them.
 _open: list[Log] = []
+_programs: list[Log] = []
 
 
-def log_opened(log: Log) -> None:
+def log_opened(log: Log, program: bool) -> None:
     """Let module loggers find a log."""
-    _open.append(log)
+    (_programs if program else _open).append(log)
 
 
 def log_closed(log: Log) -> None:
     """Take a log away from module loggers."""
-    if log in _open:
-        _open.remove(log)
+    for logs in (_open, _programs):
+        if log in logs:
+            logs.remove(log)
 
 
 class ModuleLogger:
     """A logger for a module's head, before there is any log: it looks for the log at each call.
 
-    It writes into the log of the current span. Outside any span it writes into the log that is open, if there
-    is exactly one; with none, or with several to choose from, nothing is written.
+    It writes into the log of the current span. Outside any span it writes into the log that a host has open, if
+    there is exactly one, else into the program's, the last one opened. Without such a log nothing is written.
     """
 
     __slots__ = ("_found", "target")
@@ -103,6 +111,8 @@ class ModuleLogger:
             log = span.log
         elif len(_open) == 1:
             log = _open[0]
+        elif _programs:
+            log = _programs[-1]
         else:
             return None
         found = self._found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from weakref import WeakKeyDictionary
 
 from orjson import dumps, loads
 
@@ -16,12 +17,22 @@ if TYPE_CHECKING:
     from inspector.tracing.log import Log
     from inspector.tracing.sites import Site
 
-__all__ = ("Span", "Status", "current_span")
+__all__ = ("Span", "Status", "current_span", "tracestate_of")
 
 Status = Literal["ok", "error", "cancelled"]
 
 current_span: Final[ContextVar[Span | None]] = ContextVar("current_span", default=None)
 """The span that the running code works in. Tasks and threads that are started inherit it."""
+
+# Of the few spans that came with one: a slot for it would cost all the others.
+_tracestates: Final[WeakKeyDictionary[Span, str]] = WeakKeyDictionary()
+
+
+def tracestate_of(span: Span) -> str:
+    """Return the `tracestate` that came with a span's trace, empty where none did."""
+    while span.parent is not None:
+        span = span.parent
+    return _tracestates.get(span, "") if _tracestates else ""
 
 
 class Span:
@@ -88,6 +99,8 @@ class Span:
             self._trace = parent.trace_id.encode()
             self._parent_id = parent.span_id.encode()
             self.actor = fields.get("actor")
+            if parent.tracestate:
+                _tracestates[self] = parent.tracestate
         self.known_text: bytes | None = None
         self._ancestors_text: bytes | None = None
         self._token: Token[Span | None] | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from inspector.tracing.logger import Logger
 from inspector.tracing.sites import Site
 from inspector.tracing.wants import Linger, Wants
-from protocol.filters import Filter
+from protocol.filters import Filter, parse_filter
 from protocol.records import LEVEL_NAMES
 
 if TYPE_CHECKING:
@@ -87,6 +87,12 @@ class Wiring:
                 self._judge(site)
             for logger in [*self._loggers.values()]:
                 logger.swap()
+
+    def abandon(self) -> None:
+        """Let nobody want anything any more. Waits for no lock, for whoever has it may not be in this process."""
+        self._lock = threading.RLock()
+        self._wants = Wants(parse_filter("off"))
+        self.rewire()
 
     def _judge(self, site: Site) -> None:
         site.open, site.guard = self._wants.judge(site, self._log.monotonic, self.rewire)

@@ -52,4 +52,4 @@ def set_up_log(log: Log, *, log_filter: Filter, log_format: str | None, log_span
     if record is not None:
         log.set_record_filter(record)
     log.filters.set_own("log", log_filter)
-    log.add_sink(open_sink(log_format, span_list=log_spans), follow=True)
+    log.add_sink(open_sink("stdout", format=log_format, span_list=log_spans), follow=True)

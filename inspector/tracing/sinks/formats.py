@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from inspector.tracing.sinks.flat import flat_line
 from inspector.tracing.spans import Span
 
 __all__ = ("FORMATS", "Format", "json_line", "logfmt_line", "make_format", "pretty_line", "visible")
@@ -36,21 +37,27 @@ _COLOURS: Final = {
 _BOLD: Final = "\x1b[1m"
 
 
-def make_format(name: str, *, span_list: bool = False, colour: bool = False, terminal: bool = False) -> Format:
+def make_format(
+    name: str, *, span_list: bool = False, flatten: bool = False, colour: bool = False, terminal: bool = False
+) -> Format:
     """Return a format by its name.
 
     Args:
         span_list: add the span's ancestors to each record.
+        flatten: of `json` alone, one object without any inside.
         colour: of `pretty` alone.
         terminal: it is written to one: of `json`, escape what JSON leaves and a terminal obeys.
 
     Raises:
-        ValueError: there is no format of this name.
+        ValueError: there is no format of this name, or it can't be had flat.
     """
+    if flatten and name in FORMATS and name != "json":
+        raise ValueError(f"flatten is for json, not for {name}")
     if name == "json":
 
         def json_format(line: bytes, span: Span) -> bytes:
             line = json_line(line, span, span_list)
+            line = flat_line(line) if flatten else line
             return visible(line.decode(), escape=True).encode() if terminal else line
 
         return json_format

@@ -20,12 +20,21 @@ class Sink(Protocol):
         """What it writes."""
         ...
 
+    @property
+    def follows_default(self) -> bool:
+        """Whether it has no filter of its own, but that which the host shows its log by, whatever that is."""
+        ...
+
     def set_filter(self, filter: Filter) -> None:
         """Write something else from now on."""
         ...
 
     def attach(self, log: Log) -> None:
         """Begin to write a log; once in a sink's life."""
+        ...
+
+    def finish(self) -> None:
+        """Write what has been logged so far, then stop. Does not wait."""
         ...
 
     def close(self, timeout: float) -> bool:

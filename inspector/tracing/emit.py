@@ -51,7 +51,6 @@ def emitter(log: Log, site: Site) -> Emit:
     clock = log.clock
     armed = log.armed
     current = current_span.get
-    join = b"".join
     microseconds, entry_cost, brace, bracket, short = MICROSECONDS, ENTRY_COST, BRACE, BRACKET, SHORT
 
     def emit(message: str, /, **fields: Any) -> None:
@@ -85,17 +84,15 @@ def emitter(log: Log, site: Site) -> Emit:
         if since < 0 or since >= 1_000_000:
             began, stamp = recorder.restamp(ns)
             since = ns - began
-        segment = recorder.tail
-        slots = segment.slots
-        seq = segment.next
-        line = join((b'{"seq":%d' % seq, stamp, microseconds[since // 1000], own, rest, tail))
-        size = len(line)
+        size = len(own) + len(rest) + len(tail)
         if size > short:
             log.write_event(site, span, message, fields, None)
             return
-        entry = (line, site, span)
-        if slots.setdefault(seq, entry) is not entry:
-            recorder.append(site, span, ns, own, rest, tail)
+        parts = (rest, site, span, stamp, microseconds[since // 1000], own, tail)
+        segment = recorder.tail
+        seq = segment.next
+        if segment.slots.setdefault(seq, parts) is not parts:
+            recorder.place(parts, size + entry_cost)
         else:
             segment.next = seq + 1
             segment.size = size = segment.size + size + entry_cost

@@ -69,5 +69,5 @@ class OpenSpans:
 
 
 def _spans_within(recorder: Recorder) -> dict[bytes, Span]:
-    runs = recorder.entries(0, recorder.next_seq)
-    return {span.key: span for _, run in runs for _, _, span in run}
+    runs = recorder.runs(0, recorder.next_seq)
+    return {parts[2].key: parts[2] for _, run in runs for parts in run}

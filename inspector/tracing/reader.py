@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from inspector.tracing.recorder import Entry
+from inspector.tracing.recorder import Entry, Parts, numbered
 from protocol.filters import Filter
 
 if TYPE_CHECKING:
@@ -19,6 +19,23 @@ __all__ = ("MAX_CHUNK", "LogChunk", "LogReader", "Portion")
 
 MAX_CHUNK: Final = 256 * 1024
 """Bytes of a chunk's lines unless asked for otherwise."""
+
+_T = TypeVar("_T")
+_Writer = Callable[[bytes, Sequence[bytes], list[Parts], "dict[Site, bool]"], tuple[list[_T], int]]
+"""Makes pieces of those records of a block that are wanted, and says how long the lines are with their newlines."""
+
+
+class _Decisions(dict["Site", bool]):
+    """Whether a filter wants a site, found out when first asked."""
+
+    __slots__ = ("_filter",)
+
+    def __init__(self, filter: Filter) -> None:
+        self._filter = filter
+
+    def __missing__(self, site: Site) -> bool:
+        decided = self[site] = self._filter.enabled(site.level, site.target)
+        return decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +92,7 @@ class LogReader:
     def __init__(self, log: Log, filter: Filter, actor: str | None, next_seq: int, wake: Callable[[], None]) -> None:
         self._log = log
         self._filter = filter
-        self._decided: dict[Site, bool] = {}
+        self._decided = _Decisions(filter)
         self._wake = wake
         self._spoken = next_seq
         self.actor = actor
@@ -98,7 +115,7 @@ class LogReader:
     def set_filter(self, filter: Filter) -> None:
         """Want something else from now on, also of the records that it has not looked at yet."""
         self._filter = filter
-        self._decided = {}
+        self._decided = _Decisions(filter)
         self._log.rewire()
 
     @property
@@ -113,14 +130,7 @@ class LogReader:
 
     def wants(self, site: Site, span: Span) -> bool:
         """Tell if a record belongs to what this reader sees."""
-        decided = self._decided.get(site)
-        if decided is None:
-            decided = self._decide(site)
-        return decided and (self.actor is None or self.actor == span.actor)
-
-    def _decide(self, site: Site) -> bool:
-        decided = self._decided[site] = self._filter.enabled(site.level, site.target)
-        return decided
+        return self._decided[site] and (self.actor is None or self.actor == span.actor)
 
     def collect(self, max_bytes: int = MAX_CHUNK) -> LogChunk | None:
         """Return the next lines; None when nothing that matches has come.
@@ -128,14 +138,22 @@ class LogReader:
         Args:
             max_bytes: of the lines; a single longer one comes alone.
         """
-        portion = self.take(max_bytes)
-        if portion is None:
+        found = self._look(max_bytes, _joined)
+        if found is None:
             return None
-        lines = b"\n".join([entry[0] for entry in portion.entries])
-        return LogChunk(portion.first_seq, portion.next_seq, portion.dropped, lines)
+        first_seq, next_seq, dropped, texts = found
+        if texts:
+            # Less its newline, before all are one: to copy as much as a chunk costs more than it looks.
+            texts[0] = texts[0][1:]
+        return LogChunk(first_seq, next_seq, dropped, b"".join(texts))
 
     def take(self, max_bytes: int = MAX_CHUNK) -> Portion | None:
-        """Return the next records as they stand in the ring; None when nothing that matches has come."""
+        """Return the next records one by one; None when nothing that matches has come."""
+        found = self._look(max_bytes, _entries)
+        return None if found is None else Portion(*found)
+
+    def _look(self, max_bytes: int, write: _Writer[_T]) -> tuple[int, int, int, list[_T]] | None:
+        """Return what a portion says, with the pieces that `write` makes of the records that match."""
         if self.closed:
             return None
         # Armed before it looks: a record that comes while it looks is seen or wakes, perhaps both, never
@@ -144,37 +162,47 @@ class LogReader:
         recorder = self._log.recorder
         end = recorder.next_seq
         seq = self.next_seq
-        entries: list[Entry] = []
+        pieces: list[_T] = []
         dropped = size = 0
-        decisions, actor = self._decided, self.actor
-        for first, run in recorder.entries(seq, end):
+        for first, run in recorder.runs(seq, end):
             dropped += first - seq
             seq = first
-            for entry in run:
-                # As `wants` does it: a call for each record halves the rate of a stream.
-                line, site, span = entry
-                decided = decisions.get(site)
-                if decided is None:
-                    decided = self._decide(site)
-                if decided and (actor is None or actor == span.actor):
-                    size += len(line) + 1
-                    if size > max_bytes + 1 and entries:
-                        self._log.disarm(self)
-                        return self._portion(seq, dropped, entries)
-                    entries.append(entry)
-                seq += 1
+            for head, all_numbers, whole in numbered(first, run):
+                # What does not fit is halved, until it does or is one record.
+                left: list[tuple[Sequence[bytes], list[Parts]]] = [(all_numbers, whole)]
+                while left:
+                    numbers, block = left.pop()
+                    more, length = write(head, *self._narrowed(numbers, block), self._decided)
+                    if size + length > max_bytes + 1:
+                        if len(block) > 1:
+                            half = len(block) // 2
+                            left += [(numbers[half:], block[half:]), (numbers[:half], block[:half])]
+                            continue
+                        if pieces:
+                            self._log.disarm(self)
+                            return self._told(seq, dropped, pieces)
+                    pieces += more
+                    size += length
+                    seq += len(block)
         # Whatever lies between the last one seen and the end was dropped while it looked.
         dropped += end - seq
-        return self._portion(end, dropped, entries)
+        return self._told(end, dropped, pieces)
 
-    def _portion(self, next_seq: int, dropped: int, entries: list[Entry]) -> Portion | None:
+    def _narrowed(self, numbers: Sequence[bytes], block: list[Parts]) -> tuple[Sequence[bytes], list[Parts]]:
+        """Leave out what one can only tell by the record, not by its site."""
+        if self.actor is None:
+            return numbers, block
+        kept = [at for at, parts in enumerate(block) if parts[2].actor == self.actor]
+        return [numbers[at] for at in kept], [block[at] for at in kept]
+
+    def _told(self, next_seq: int, dropped: int, pieces: list[_T]) -> tuple[int, int, int, list[_T]] | None:
         self.next_seq = next_seq
-        if not dropped and not entries:
+        if not dropped and not pieces:
             # The next portion speaks for these too.
             return None
         first_seq, self._spoken = self._spoken, next_seq
         self.total_dropped += dropped
-        return Portion(first_seq, next_seq, dropped, entries)
+        return first_seq, next_seq, dropped, pieces
 
     def wake(self) -> None:
         """Call the reader's own `wake`, once until it looks again."""
@@ -189,3 +217,29 @@ class LogReader:
         if not self.closed:
             self.closed = True
             self._log.leave(self, linger)
+
+
+def _joined(
+    head: bytes, numbers: Sequence[bytes], block: list[Parts], decided: dict[Site, bool]
+) -> tuple[list[bytes], int]:
+    """Write the lines of a block as one text, each behind a newline: no line is made for itself."""
+    head = b"\n" + head
+    texts: list[bytes] = []
+    add = texts.extend
+    for number, (fields, site, _, stamp, microsecond, before, behind) in zip(numbers, block, strict=True):
+        if decided[site]:
+            add((head, number, stamp, microsecond, before, fields, behind))
+    text = b"".join(texts)
+    return [text] if text else [], len(text)
+
+
+def _entries(
+    head: bytes, numbers: Sequence[bytes], block: list[Parts], decided: dict[Site, bool]
+) -> tuple[list[Entry], int]:
+    join = b"".join
+    entries = [
+        (join((head, number, stamp, microsecond, before, fields, behind)), site, span)
+        for number, (fields, site, span, stamp, microsecond, before, behind) in zip(numbers, block, strict=True)
+        if decided[site]
+    ]
+    return entries, sum([len(entry[0]) for entry in entries]) + len(entries)

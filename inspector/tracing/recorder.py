@@ -13,17 +13,29 @@ if TYPE_CHECKING:
     from inspector.tracing.sites import Site
     from inspector.tracing.spans import Span
 
-__all__ = ("ENTRY_COST", "SPAN_COST", "Entry", "Recorder", "Segment")
+__all__ = ("ENTRY_COST", "SPAN_COST", "Entry", "Parts", "Recorder", "Segment", "line_of", "numbered")
+
+Parts = tuple[bytes, "Site", "Span", bytes, bytes, bytes, bytes]
+"""A record as the ring keeps it: what it has for itself, where it was written, the span that it speaks of, and the
+texts that it shares with others: its millisecond, its microsecond, what stands before its own part and what behind.
+
+Its line is joined when somebody reads it. Joined at once it would be written twice, to be copied again by each reader,
+and take more than twice the room; to put it there takes a quarter of the time of the whole record.
+"""
 
 Entry = tuple[bytes, "Site", "Span"]
 """A record's line, where it was written and the span that it speaks of: filters decide without parsing."""
 
-# What an entry costs beside the text of its line: the heads of the objects, its tuple and its place in the
-# segment; with a start record comes the span.
-ENTRY_COST: Final = 256
+# What an entry costs beside its texts: the heads of the objects, its tuple, its place in the segment, and the time
+# where no other record is of the same millisecond; with a start record comes the span.
+ENTRY_COST: Final = 320
 SPAN_COST: Final = 640
 
 _SEGMENTS: Final = 32
+
+# Records of a block; it divides a thousand.
+_BLOCK: Final = 100
+_BELOW_THOUSAND: Final = tuple(b"%d" % number for number in range(1000))
 
 # Stands where the next record of a segment would, so that whoever still knows the segment as the last one sees
 # that it is not.
@@ -39,10 +51,10 @@ class Segment:
         self.first_seq = first_seq
         # Where to try first: never beyond the first free number, a little before it when threads cross.
         self.next = first_seq
-        self.slots: dict[int, Entry] = {}
+        self.slots: dict[int, Parts] = {}
         self.size = 0
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[Parts]:
         """Return the records so far."""
         entries = [*self.slots.values()]
         if entries and entries[-1] is _CLOSED:
@@ -113,14 +125,16 @@ class Recorder:
         if not 0 <= since < 1_000_000:
             began, stamp = self.restamp(ns)
             since = ns - began
+        parts = (fields, site, span, stamp, MICROSECONDS[since // 1000], head, tail)
+        return self.place(parts, len(head) + len(fields) + len(tail) + ENTRY_COST + cost)
+
+    def place(self, parts: Parts, cost: int) -> int:
+        """Give a record the next number that is free, and return it."""
         while True:
             segment = self.tail
-            slots = segment.slots
             seq = segment.next
-            line = b"".join((b'{"seq":%d' % seq, stamp, MICROSECONDS[since // 1000], head, fields, tail))
-            entry = (line, site, span)
-            found = slots.setdefault(seq, entry)
-            if found is entry:
+            found = segment.slots.setdefault(seq, parts)
+            if found is parts:
                 segment.next = seq + 1
                 break
             if found is _CLOSED:
@@ -128,7 +142,7 @@ class Recorder:
             elif segment.next <= seq:
                 segment.next = seq + 1
         # Two threads may add at once and one sum be lost: a segment is a record longer then.
-        segment.size = size = segment.size + len(line) + ENTRY_COST + cost
+        segment.size = size = segment.size + cost
         if size >= self.segment_size:
             self.roll(segment)
         return seq
@@ -162,7 +176,7 @@ class Recorder:
                 self._segments = rolled
             self.tail = self._segments[-1]
 
-    def entries(self, seq: int, end: int) -> Iterator[tuple[int, list[Entry]]]:
+    def runs(self, seq: int, end: int) -> Iterator[tuple[int, list[Parts]]]:
         """Yield runs of the records kept of `seq` to `end` (not included), each with its first number."""
         segments = self._segments
         at = max(0, bisect_right(segments, seq, key=lambda segment: segment.first_seq) - 1)
@@ -174,10 +188,38 @@ class Recorder:
             if run:
                 yield start, run
 
-    def backwards(self, end: int, found: Callable[[Entry], bool]) -> Iterator[int]:
+    def entries(self, seq: int, end: int) -> Iterator[tuple[int, list[Entry]]]:
+        """Yield the same with the lines."""
+        for first, run in self.runs(seq, end):
+            yield first, [(line_of(number, parts), parts[1], parts[2]) for number, parts in enumerate(run, first)]
+
+    def backwards(self, end: int, found: Callable[[Parts], bool]) -> Iterator[int]:
         """Yield the numbers of records before `end` with which `found` is content, from the end on."""
         for segment in reversed(self._segments):
             entries = segment.entries()[: max(0, end - segment.first_seq)]
             for at in range(len(entries) - 1, -1, -1):
                 if found(entries[at]):
                     yield segment.first_seq + at
+
+
+def line_of(seq: int, parts: Parts) -> bytes:
+    """Return the line of a record."""
+    fields, _, _, stamp, microsecond, head, tail = parts
+    return b"".join((b'{"seq":%d' % seq, stamp, microsecond, head, fields, tail))
+
+
+def numbered(first: int, run: list[Parts]) -> Iterator[tuple[bytes, tuple[bytes, ...], list[Parts]]]:
+    """Yield a run of records in blocks of at most a hundred, with what each line begins with.
+
+    That is the same for a block up to the last digits, of which there is one text for each record: to write every
+    number anew takes as long as to join the rest of the line.
+    """
+    at = 0
+    while at < len(run):
+        thousands, low = divmod(first + at, 1000)
+        block = run[at : at + _BLOCK - low % _BLOCK]
+        at += len(block)
+        if thousands:
+            yield b'{"seq":%d' % thousands, MICROSECONDS[low : low + len(block)], block
+        else:
+            yield b'{"seq":', _BELOW_THOUSAND[low : low + len(block)], block

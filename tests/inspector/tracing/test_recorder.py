@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
+import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from inspector.tracing.recorder import Entry, Recorder, Segment
-from tests.inspector.tracing.records import START, all_lines, follow, make_log
+from inspector.tracing import Log
+from inspector.tracing.recorder import Parts, Recorder, Segment, line_of, numbered
+from tests.inspector.tracing.records import START, Clock, all_lines, follow, make_log
 
 
-class Crossing(dict[int, Entry]):
+class Crossing(dict[int, Parts]):
     """Slots into which somebody else puts a record whenever one looks how many there are."""
 
     def __init__(self, cross: Any) -> None:
         super().__init__()
         self.cross = cross
 
-    def setdefault(self, seq: int, entry: Any = None, /) -> Any:
+    def setdefault(self, seq: int, parts: Any = None, /) -> Any:
         if self.cross is not None:
             cross, self.cross = self.cross, None
             cross()
-        return super().setdefault(seq, entry)
+        return super().setdefault(seq, parts)
 
 
 def append(recorder: Recorder, size: int = 100) -> int:
@@ -82,6 +86,58 @@ def test_entries_between() -> None:
     assert [*recorder.entries(21, 21)] == []
     assert [*itertools.islice(recorder.backwards(10, lambda entry: True), 3)] == [9, 8, 7]
     assert [*recorder.backwards(10, lambda entry: False)] == []
+
+
+def same(log: Log, number: int) -> None:
+    log.logger("t").info("the same", n=number)
+
+
+def ever_others(log: Log, number: int) -> None:
+    for _ in range(2):
+        log.logger("t").info(f"{number}" * 30, n=number)
+
+
+def spans(log: Log, number: int) -> None:
+    with log.logger("t").span("s", n=number, text="x" * 1000):
+        log.logger("t").info("the same", n=number)
+
+
+def seldom(log: Log, number: int) -> None:
+    assert isinstance(log.clock, Clock)
+    log.clock.now += 10**9
+    same(log, number)
+
+
+@pytest.mark.parametrize("write", [same, ever_others, spans, seldom])
+def test_the_ring_takes_no_more_memory_than_it_was_given(write: Callable[[Log, int], None]) -> None:
+    log = make_log(record_size=2**20)
+    write(log, 0)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(8000):
+            write(log, number)
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert log.first_seq > 1
+    assert 2**18 < taken <= 2**20
+
+
+def test_numbers_are_written_in_blocks() -> None:
+    log = make_log()
+    site, span = log.host_span.site, log.host_span
+    parts = (b"3", site, span, b"0", b"1", b"2", b"4")
+    for first, count in [(1, 0), (1, 3), (98, 5), (899, 202), (999, 2), (1000, 1), (1999, 3), (1_234_567, 900)]:
+        lines = [
+            b"".join((head, number, b"01234"))
+            for head, numbers, block in numbered(first, [parts] * count)
+            for number, _ in zip(numbers, block, strict=True)
+        ]
+        assert lines == [line_of(seq, parts) for seq in range(first, first + count)]
+    assert line_of(7, parts) == b'{"seq":701234'
 
 
 def test_an_append_that_interrupts_another() -> None:
@@ -157,7 +213,7 @@ def test_the_short_way_gives_in_to_another_append() -> None:
         logger.info("known", n=0)
         logger.info("known", n=1)
         log.recorder.tail.slots = crossing = Crossing(None)
-        crossing.update({1: (b"", log.host_span.site, log.host_span)})
+        crossing.update({1: (b"", log.host_span.site, log.host_span, b"", b"", b"", b"")})
         before = log.next_seq
         crossing.cross = lambda: logger.info("known", n=2)
         logger.info("known", n=3)

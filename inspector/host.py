@@ -22,6 +22,7 @@ from inspector.registry import Registry
 from inspector.runtime_file import RuntimeFile
 from inspector.service.service import MAX_CONNECTIONS, Service
 from inspector.service.tls import open_context
+from inspector.tasks import Monitor
 from protocol.dialects import DIALECTS
 from protocol.handshake import Door, check_token
 from protocol.messages import HostInfo
@@ -134,9 +135,12 @@ async def serve(
                 problem = exc
             else:
                 url = _url(host, listeners, "http" if context is None else "https")
-                service = Service(registry, door, info, max_connections=max_connections, tls=context)
                 served = Host(registry, url, token)
-                with RuntimeFile(url, token, info) if runtime_file else contextlib.nullcontext():
+                with (
+                    Monitor(registry) as tasks,
+                    RuntimeFile(url, token, info) if runtime_file else contextlib.nullcontext(),
+                ):
+                    service = Service(registry, door, info, tasks, max_connections=max_connections, tls=context)
                     await _run(registry, service, listeners, served, drain_timeout, task_status)
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from contextvars import Context, copy_context
 from typing import Any, TypeVar, overload
@@ -205,6 +205,10 @@ class Registry:
     def draining(self) -> bool:
         """Whether no new work is taken in any more."""
         return self.lifecycle.over
+
+    def driven(self, task: trio.lowlevel.Task) -> Coroutine[Any, Any, Any] | None:
+        """Return the action that a task waits in, where it is a worker of this registry that drives it by hand."""
+        return self.workers.driven.get(task) if self._nursery is not None else None
 
     # ---- for its cells ----
 

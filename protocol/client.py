@@ -45,6 +45,9 @@ from protocol.messages import (
     StateRequest,
     StateResponse,
     StateUpdated,
+    TasksRequest,
+    TasksResponse,
+    TasksUpdated,
     TraceQueryRequest,
     TraceQueryResponse,
     Unsubscribe,
@@ -66,6 +69,7 @@ RESPONSE_TO: dict[type[Request], type[Response]] = {
     SpansRequest: SpansResponse,
     TraceQueryRequest: TraceQueryResponse,
     LogFilterRequest: LogFilterResponse,
+    TasksRequest: TasksResponse,
     Unsubscribe: UnsubscribeResponse,
 }
 """What a request is answered with, unless by an Error."""
@@ -75,6 +79,7 @@ PUSH_TO: dict[type[Request], type[Push]] = {
     StateRequest: StateUpdated,
     ConnectionsRequest: ConnectionsUpdated,
     LogsSubscribe: LogBatch,
+    TasksRequest: TasksUpdated,
 }
 """What a request brings when it opens a subscription."""
 

@@ -48,6 +48,8 @@ class Workers:
         self._parked: list[Worker] = []
         self._deferred: list[Callable[[], object]] = []
         self._stepping = 0
+        self.driven: dict[trio.lowlevel.Task, Coroutine[Any, Any, Any]] = {}
+        """The actions that wait, by the tasks that drive them: from outside no more than the driver can be seen."""
 
     def run(self, call: Call) -> None:
         """Run a call on some worker, and after it, where it was a turn of its actor, those that wait behind it."""
@@ -224,6 +226,7 @@ class Worker:
         # An inspector that looks from outside, and trio when it goes on, both find the action's own context.
         task.context = context
         self._scope.deadline = call.deadline
+        self._pool.driven[task] = coroutine
         call.cell.stalled(call)
         self._pool.end_step()
         try:
@@ -241,4 +244,5 @@ class Worker:
             return stop.value
         finally:
             task.context = own
+            del self._pool.driven[task]
             self._scope.deadline = math.inf

@@ -33,6 +33,7 @@ from protocol.server import ServerSession
 
 if TYPE_CHECKING:
     from inspector.registry import Registry
+    from inspector.tasks import Monitor
 
 __all__ = ("HIGH_WATER", "MAX_FRAME", "MAX_IN_FLIGHT", "PINGS", "PING_INTERVAL", "Connection")
 
@@ -65,6 +66,7 @@ class Connection:
         nursery: where its tasks run.
         roll: all connections of the service.
         peer: who it is, for the roll.
+        tasks: those of the program.
     """
 
     def __init__(
@@ -77,9 +79,11 @@ class Connection:
         nursery: trio.Nursery,
         roll: Roll,
         peer: str,
+        tasks: Monitor,
     ) -> None:
         self.id = id
         self.registry = registry
+        self.tasks = tasks
         self.roll = roll
         self._peer = peer
         self._dialect = dialect

@@ -23,6 +23,7 @@ from inspector.service.subscriptions import (
     StateSubscription,
     row_size,
 )
+from inspector.service.tasks import tasks_response
 from inspector.service.traces import query_traces
 from inspector.tracing import parse_traceparent
 from protocol.errors import BadMessage, InspectorError
@@ -51,6 +52,7 @@ from protocol.messages import (
     SpansResponse,
     StateRequest,
     StateResponse,
+    TasksRequest,
     TraceQueryRequest,
     Unsubscribe,
     UnsubscribeResponse,
@@ -72,6 +74,7 @@ FEATURES: Final = (
     "spans",
     "traces",
     "filter",
+    "tasks",
 )
 """What this host answers, for Init."""
 
@@ -248,6 +251,7 @@ HANDLERS: Final[dict[type[Request], Callable[[Connection, Any], Response | None]
     SpansRequest: _spans,
     TraceQueryRequest: query_traces,
     LogFilterRequest: _filter,
+    TasksRequest: tasks_response,
     Unsubscribe: _unsubscribe,
 }
 """What answers each request; None from a handler says that the answer comes later."""

@@ -30,6 +30,7 @@ from protocol.messages import HostInfo, Init, Limits, LogRange
 
 if TYPE_CHECKING:
     from inspector.registry import Registry
+    from inspector.tasks import Monitor
     from inspector.tracing import Span
 
 __all__ = ("CLOSE_GRACE", "HANDSHAKE_TIMEOUT", "MAX_CONNECTIONS", "Service")
@@ -66,6 +67,7 @@ class Service:
         registry: what they inspect.
         door: whom it lets in.
         host: what it says of itself.
+        tasks: those of the program.
         max_connections: websockets open at once, where the process has file descriptors for so many.
         tls: a server's context; without one, all is plain.
     """
@@ -75,6 +77,7 @@ class Service:
         registry: Registry,
         door: Door,
         host: HostInfo,
+        tasks: Monitor,
         *,
         max_connections: int = MAX_CONNECTIONS,
         tls: ssl.SSLContext | None = None,
@@ -82,6 +85,7 @@ class Service:
         self._registry = registry
         self._door = door
         self._host = host
+        self._tasks = tasks
         self._tls = tls
         descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._max_connections, max_strangers = capacity(max_connections, descriptors)
@@ -140,7 +144,7 @@ class Service:
         with self._span(f"c{self._made}", peer, protocol.chosen):
             dialect = DIALECTS[protocol.chosen]
             connection = Connection(
-                f"c{self._made}", self._registry, protocol, wire, dialect, nursery, self._roll, peer
+                f"c{self._made}", self._registry, protocol, wire, dialect, nursery, self._roll, peer, self._tasks
             )
             self._roll.enter(connection)
             try:

@@ -65,6 +65,19 @@ from protocol.messages.state import (
     StateUpdated,
 )
 from protocol.messages.table import TO_CLIENT, TO_HOST
+from protocol.messages.tasks import (
+    EndedTask,
+    LintName,
+    StackFrame,
+    TaskError,
+    TaskInfo,
+    TaskLint,
+    TaskOutcome,
+    TasksRequest,
+    TasksResponse,
+    TaskState,
+    TasksUpdated,
+)
 from protocol.messages.traces import TraceQueryRequest, TraceQueryResponse
 
 __all__ = (
@@ -86,11 +99,13 @@ __all__ = (
     "ConnectionsRequest",
     "ConnectionsResponse",
     "ConnectionsUpdated",
+    "EndedTask",
     "Error",
     "Failure",
     "HostInfo",
     "Init",
     "Limits",
+    "LintName",
     "LogBatch",
     "LogFilterRequest",
     "LogFilterResponse",
@@ -111,9 +126,18 @@ __all__ = (
     "SpanId",
     "SpansRequest",
     "SpansResponse",
+    "StackFrame",
     "StateRequest",
     "StateResponse",
     "StateUpdated",
+    "TaskError",
+    "TaskInfo",
+    "TaskLint",
+    "TaskOutcome",
+    "TaskState",
+    "TasksRequest",
+    "TasksResponse",
+    "TasksUpdated",
     "TraceId",
     "TraceQueryRequest",
     "TraceQueryResponse",

@@ -30,6 +30,7 @@ from protocol.messages.logs import (
     SpansResponse,
 )
 from protocol.messages.state import PatchStateRequest, PatchStateResponse, StateRequest, StateResponse, StateUpdated
+from protocol.messages.tasks import TasksRequest, TasksResponse, TasksUpdated
 from protocol.messages.traces import TraceQueryRequest, TraceQueryResponse
 
 __all__ = ("TO_CLIENT", "TO_HOST")
@@ -52,6 +53,7 @@ TO_HOST: dict[str, type[Message]] = _by_type(
     SpansRequest,
     TraceQueryRequest,
     LogFilterRequest,
+    TasksRequest,
     Unsubscribe,
 )
 
@@ -73,6 +75,8 @@ TO_CLIENT: dict[str, type[Message]] = _by_type(
     SpansResponse,
     TraceQueryResponse,
     LogFilterResponse,
+    TasksResponse,
+    TasksUpdated,
     UnsubscribeResponse,
     Error,
 )

@@ -39,6 +39,7 @@ FLOORS = (
         ("inspector.store",),
         # An actor gets its handles to others from the registry: one floor.
         ("inspector.actors", "inspector.lifecycle", "inspector.registry"),
+        ("inspector.tasks",),
         # Nothing below knows that a websocket exists.
         ("inspector.service",),
         ("inspector.host",),

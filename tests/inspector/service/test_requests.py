@@ -82,6 +82,7 @@ async def test_init_comes_first_and_says_who_it_is() -> None:
             "spans",
             "traces",
             "filter",
+            "tasks",
         ]
         assert init.features == features
 

@@ -1,0 +1,146 @@
+"""The tree of tasks for those who ask, and what has changed in it for those who watch."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import trio
+
+from inspector.service.subscriptions import PAGE_BYTES
+from inspector.tasks.roster import MAX_ENDED
+from protocol.messages import EndedTask, TaskInfo, TasksRequest, TasksResponse, TasksUpdated
+
+if TYPE_CHECKING:
+    from inspector.service.connection import Connection
+    from inspector.tasks import Monitor
+
+__all__ = ("INTERVAL", "TasksSubscription", "tasks_response")
+
+INTERVAL: Final = 0.1
+"""Seconds between two looks at the tasks, at least."""
+_REST: Final = 20
+"""How many times as long as a look takes must pass until the next one: whatever the number of tasks, and of those who
+watch them, each watcher takes a twentieth of the host's time at most."""
+_ENDED_BYTES: Final = 256 * 1024
+
+
+def _size(row: TaskInfo | EndedTask) -> int:
+    # CBOR is nowhere longer, but for the head of a long text.
+    return len(msgspec.json.encode(row)) + 16
+
+
+def _that_fit(rows: list[TaskInfo], room: int) -> list[TaskInfo]:
+    for count, row in enumerate(rows):
+        room -= _size(row)
+        if room < 0:
+            return rows[:count]
+    return rows
+
+
+def _last_that_fit(ended: list[EndedTask]) -> tuple[list[EndedTask], int]:
+    size = 0
+    for count, each in enumerate(reversed(ended)):
+        size += _size(each)
+        if size > _ENDED_BYTES:
+            return ended[len(ended) - count :], size
+    return ended, size
+
+
+def tasks_response(connection: Connection, request: TasksRequest) -> TasksResponse:
+    """Answer with the tree, and open a subscription where one is asked for."""
+    monitor = connection.tasks
+    stacks = request.stacks is True
+    if request.subscribe is True:
+        subscription = TasksSubscription(request.id, monitor, stacks=stacks, timing=request.timing is True)
+        response = subscription.first()
+        connection.pusher.open(request.id, subscription)
+        return response
+    return _response(request.id, monitor, stacks)
+
+
+def _response(rid: int, monitor: Monitor, stacks: bool) -> TasksResponse:
+    look = monitor.look(stacks=stacks)
+    ended, size = _last_that_fit(monitor.roster.last(MAX_ENDED))
+    rows = _that_fit(look.rows, PAGE_BYTES - size)
+    return TasksResponse(rid=rid, tasks=rows, ended=ended, timing=monitor.timing, total=look.total)
+
+
+class TasksSubscription:
+    """The tree of tasks: rows that are other than they were told."""
+
+    plenty = False
+    paced = True
+    dropped = 0
+
+    def __init__(self, sub: int, monitor: Monitor, *, stacks: bool, timing: bool) -> None:
+        self._sub = sub
+        self._monitor = monitor
+        self._stacks = stacks
+        self._timing = timing
+        self._told: dict[int, TaskInfo] = {}
+        self._ended = monitor.roster.ended
+        self._was_timed = monitor.timing
+        self._next = 0.0
+        self._pause = INTERVAL
+
+    @property
+    def poll(self) -> float:
+        """Seconds; nobody tells when a task has taken a step."""
+        return self._pause
+
+    def first(self) -> TasksResponse:
+        """Make the response to the request itself. From here on steps are timed, if that was asked for."""
+        if self._timing:
+            self._monitor.hold_timing()
+        response = self._response()
+        self._told = {row.task: row for row in response.tasks}
+        return response
+
+    def _response(self) -> TasksResponse:
+        try:
+            return _response(self._sub, self._monitor, self._stacks)
+        except Exception:
+            # There will be no subscription whose end lets go of it.
+            self.close(cut=False)
+            raise
+
+    def collect(self) -> TasksUpdated | None:
+        """Return what has changed since the last time, as far as there is room; the rest comes next time."""
+        now = trio.current_time()
+        if now < self._next:
+            return None
+        began = time.perf_counter()
+        monitor, told = self._monitor, self._told
+        look = monitor.look(stacks=self._stacks)
+        ended, size = _last_that_fit(monitor.roster.last(monitor.roster.ended - self._ended))
+        self._ended = monitor.roster.ended
+        changed = _that_fit([row for row in look.rows if not _same(row, told.get(row.task))], PAGE_BYTES - size)
+        removed = list(told.keys() - {row.task for row in look.rows})
+        for task in removed:
+            del told[task]
+        told.update((row.task, row) for row in changed)
+        news = changed or removed or ended or self._was_timed != monitor.timing
+        self._was_timed = monitor.timing
+        self._pause = max(INTERVAL, _REST * (time.perf_counter() - began))
+        self._next = now + self._pause
+        if not news:
+            return None
+        return TasksUpdated(sub=self._sub, changed=changed, removed=removed, ended=ended, timing=monitor.timing)
+
+    def close(self, *, cut: bool) -> None:
+        """End it."""
+        if self._timing:
+            self._timing = False
+            self._monitor.release_timing()
+
+
+def _same(row: TaskInfo, told: TaskInfo | None) -> bool:
+    if told is None:
+        return False
+    # That a task has gone on waiting is no news.
+    idle, row.idle_ns = row.idle_ns, told.idle_ns
+    same = row == told
+    row.idle_ns = idle
+    return same

@@ -1,0 +1,149 @@
+"""The roster of a run's tasks: a number for each, when it started, and how the last ones ended.
+
+An instrument with two hooks keeps it: trio calls a hook only where there is one, so a step costs nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from itertools import islice
+from typing import Any, Final
+
+import trio
+from msgspec import UNSET
+
+from inspector.tracing import Span, current_span
+from inspector.tracing.exceptions import status_of
+from inspector.tracing.secrets import Secrets
+from inspector.tracing.values import Limits, Plain
+from protocol.messages import EndedTask, TaskError
+
+__all__ = ("MAX_ENDED", "Roster", "span_of")
+
+MAX_ENDED: Final = 256
+"""Ended tasks that are remembered."""
+_NAME: Final = 200
+_LIMITS: Final = Limits(text=500, entries=4)
+_TASK: Final = re.compile(r"<Task (['\"])(.*)\1 at 0x[0-9a-f]+>", re.DOTALL)
+
+
+def span_of(task: trio.lowlevel.Task) -> Span | None:
+    """Return the span that a task works in, seen from outside."""
+    return task.context.get(current_span)
+
+
+def _living() -> list[trio.lowlevel.Task]:
+    root = trio.lowlevel.current_root_task()
+    found = [] if root is None else [root]
+    for task in found:
+        found += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return found
+
+
+class Roster(trio.abc.Instrument):
+    """All tasks of the present run, from the moment on when it is made to `close`.
+
+    Args:
+        secrets: what no text may show.
+
+    Attributes:
+        ended: how many tasks have ended since it was made.
+    """
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+        self._tasks: dict[trio.lowlevel.Task, tuple[int, int | None]] = {}
+        self._next = 0
+        self._last: deque[EndedTask] = deque(maxlen=MAX_ENDED)
+        self.ended = 0
+        for task in _living():
+            self.number(task)
+        trio.lowlevel.add_instrument(self)
+
+    def close(self) -> None:
+        """Stop keeping it."""
+        with suppress(KeyError):
+            trio.lowlevel.remove_instrument(self)
+
+    def number(self, task: trio.lowlevel.Task) -> tuple[int, int | None]:
+        """Return a task's number, never given again, and when it started, None where nobody looked."""
+        known = self._tasks.get(task)
+        if known is None:
+            known = self._tasks[task] = self._next, None
+            self._next += 1
+        return known
+
+    def name(self, task: trio.lowlevel.Task) -> str:
+        """Return a task's name, bounded, as it may be shown."""
+        return Plain(self._secrets, _LIMITS).text(task.name, _NAME)
+
+    def tasks(self) -> list[trio.lowlevel.Task]:
+        """Return the tasks that live. Any thread may ask."""
+        return list(self._tasks)
+
+    def last(self, count: int) -> list[EndedTask]:
+        """Return the last so many tasks that ended, as far as they are remembered, oldest first."""
+        return list(islice(self._last, max(0, len(self._last) - count), None))
+
+    # ---- hooks of trio's ----
+
+    def task_spawned(self, task: trio.lowlevel.Task) -> None:
+        """Take a task in."""
+        self._tasks[task] = self._next, time.time_ns() // 1_000_000
+        self._next += 1
+
+    def task_exited(self, task: trio.lowlevel.Task) -> None:
+        """Strike a task off, and note how it ended where that can be seen."""
+        number, started_at = self._tasks.pop(task, (None, None))
+        if number is None:
+            return
+        # The hook is told which task, but not how it ended: that stands in the frame that tells. With a trio that has
+        # another one there is nothing to note.
+        frame = sys._getframe(1)
+        while frame.f_code.co_name != "task_exited":
+            if frame.f_back is None or frame.f_code.co_name == "unrolled_run":
+                return
+            frame = frame.f_back
+        outcome = frame.f_locals.get("outcome")
+        if outcome is None:
+            return
+        parent = task.parent_nursery
+        span = span_of(task)
+        ended = EndedTask(
+            task=number,
+            parent=None if parent is None else self.number(parent.parent_task)[0],
+            name=self.name(task),
+            actor=None if span is None else span.actor,
+            started_at=started_at,
+            ended_at=time.time_ns() // 1_000_000,
+            outcome="ok",
+        )
+        error = getattr(outcome, "error", None)
+        if error is not None:
+            self._explain(ended, error)
+        self._last.append(ended)
+        self.ended += 1
+
+    def _explain(self, ended: EndedTask, error: BaseException) -> None:
+        plain = Plain(self._secrets, _LIMITS)
+        ended.outcome = status_of(error)
+        if ended.outcome == "error":
+            described = plain.value(error)
+            message = described["message"] if isinstance(described, dict) else described
+            ended.exception = TaskError(plain.text(type(error).__qualname__, _NAME), message)
+            return
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        # An older trio does not say.
+        source: Any = getattr(error, "source", None)
+        task: Any = getattr(error, "source_task", None)
+        reason: Any = getattr(error, "reason", None)
+        if source is None:
+            return
+        named = None if task is None or source not in ("explicit", "nursery") else _TASK.fullmatch(task)
+        ended.cancelled_by = plain.text(source if named is None else named[2], _NAME)
+        ended.reason = UNSET if reason is None else plain.text(reason)

@@ -14,6 +14,7 @@ from inspector.cli.records import RECORDS, set_up_log
 from inspector.cli.serving import raise_descriptor_limit, serve_until_signal
 from inspector.cli.target import find_registry
 from inspector.demo import demo_registry
+from inspector.tracing import Sink
 from protocol.filters import Filter
 
 __all__ = ("main",)
@@ -51,6 +52,7 @@ def main(
     log_filter: Filter,
     log_format: str | None,
     log_spans: bool,
+    sinks: tuple[Sink, ...],
     record: Filter | None,
     record_size: int,
     rate: float,
@@ -65,7 +67,14 @@ def main(
     options = reach(context, **serving)
     raise_descriptor_limit()
     registry = demo_registry(rate, seed, record_size=record_size * 2**20) if target == "demo" else find_registry(target)
-    set_up_log(registry.log, log_filter=log_filter, log_format=log_format, log_spans=log_spans, record=record)
+    set_up_log(
+        registry.log,
+        log_filter=log_filter,
+        log_format=log_format,
+        log_spans=log_spans,
+        sinks=sinks,
+        record=record,
+    )
     problem = trio.run(serve_until_signal, registry, options)
     if problem is not None:
         code, text = problem

@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import click
 
 from inspector.cli.options import FilterType, group, option
-from inspector.tracing import Log, open_sink
+from inspector.tracing import Log, Sink, SinkError, open_sink, split_sinks
 from protocol.filters import Filter
 
-__all__ = ("RECORDS", "set_up_log")
+__all__ = ("RECORDS", "SinkType", "set_up_log")
+
+
+class SinkType(click.ParamType[Sink]):
+    name = "sink"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Sink:
+        if not isinstance(value, str):
+            sink: Sink = value
+            return sink
+        try:
+            return open_sink(value)
+        except SinkError as exc:
+            self.fail(_pointed_at(value, exc), param, ctx)
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        try:
+            return split_sinks(rv)
+        except SinkError as exc:
+            raise click.BadParameter(_pointed_at(rv, exc), param_hint="INSPECTOR_SINK") from exc
+
+
+def _pointed_at(text: str, error: SinkError) -> str:
+    """Return what is wrong with a text, and the line of it with the character marked."""
+    start = text.rfind("\n", 0, error.position) + 1
+    line = text[start:].partition("\n")[0]
+    return f"{error}\n  {line}\n  {' ' * (error.position - start)}^"
+
 
 RECORDS: Final = group(
     option(
@@ -30,6 +58,15 @@ RECORDS: Final = group(
     ),
     option("--log-spans", is_flag=True, envvar="INSPECTOR_LOG_SPANS", help="Put all spans around a record into it."),
     option(
+        "--sink",
+        "sinks",
+        type=SinkType(),
+        multiple=True,
+        metavar="SINK",
+        envvar="INSPECTOR_SINK",
+        help="Write the log there too: stdout, stderr, file:PATH or otlp:URL, options behind commas. Repeatable.",
+    ),
+    option(
         "--record",
         type=FilterType(),
         envvar="INSPECTOR_RECORD",
@@ -47,9 +84,20 @@ RECORDS: Final = group(
 """Puts them on a command."""
 
 
-def set_up_log(log: Log, *, log_filter: Filter, log_format: str | None, log_spans: bool, record: Filter | None) -> None:
+def set_up_log(
+    log: Log,
+    *,
+    log_filter: Filter,
+    log_format: str | None,
+    log_spans: bool,
+    sinks: Sequence[Sink],
+    record: Filter | None,
+) -> None:
     """Let a log record and show what the options say."""
     if record is not None:
         log.set_record_filter(record)
     log.filters.set_own("log", log_filter)
-    log.add_sink(open_sink("stdout", format=log_format, span_list=log_spans), follow=True)
+    if not any(sink.name == "stdout" for sink in sinks):
+        log.add_sink(open_sink("stdout", format=log_format, span_list=log_spans))
+    for sink in sinks:
+        log.add_sink(sink)

@@ -6,7 +6,7 @@ from inspector.tracing.sinks.opening import default_format, open_sink, open_sink
 from inspector.tracing.sinks.pulling import PullingSink, inside_sink
 from inspector.tracing.sinks.rotation import Rotation
 from inspector.tracing.sinks.sink import Sink
-from inspector.tracing.sinks.spelling import SinkError
+from inspector.tracing.sinks.spelling import SinkError, split_sinks
 from inspector.tracing.sinks.stream import StreamSink
 
 __all__ = (
@@ -21,4 +21,5 @@ __all__ = (
     "inside_sink",
     "open_sink",
     "open_sinks",
+    "split_sinks",
 )

@@ -61,7 +61,8 @@ def open_sink(spelling: str = "stdout", **options: Any) -> PullingSink[Any]:
     """Make a sink, for `Log.add_sink`. What may stand in the spelling may be an argument too, which goes before.
 
     Args:
-        spelling: a place and options: `stdout,format=logfmt`, `file:/var/log/shop.jsonl,filter="info,shop=debug"`.
+        spelling: a place and options: `stdout,format=logfmt`, `file:/var/log/shop.jsonl,filter="info,shop=debug"`,
+            `otlp:http://collector:4318`; docs/sinks.md has all of them.
         filter: what it writes, a text or a `Filter`; None is what the host shows.
         format: `json`, `logfmt` or `pretty`; None is what fits the place.
         span_list: add the span's ancestors to each record.
@@ -71,6 +72,10 @@ def open_sink(spelling: str = "stdout", **options: Any) -> PullingSink[Any]:
         max_size: of a file, in bytes or as a text; then it is put aside for a new one.
         max_age: of a file, in seconds or as a text; likewise.
         keep: how many files put aside are kept.
+        headers: of `otlp`, a mapping, sent with each request.
+        timeout: of `otlp`, seconds for a request.
+        compression: of `otlp`, `gzip` or `none`.
+        signal: of `otlp`, `traces` or `logs`, where the collector does not take both.
 
     Raises:
         SinkError: it can't be had as it is spelt.
@@ -120,6 +125,20 @@ def _open_file(spelling: Spelling, values: dict[str, Any]) -> FileSink:
         raise SinkError(why, spelling.place.places[0]) from error
 
 
+def _open_otlp(spelling: Spelling, values: dict[str, Any]) -> PullingSink[Any]:
+    # Only now: the extra is not installed everywhere, and takes a while to import.
+    try:
+        from inspector.tracing.sinks.otlp import OtlpSink
+    except ImportError as error:
+        raise SinkError(f"otlp needs OpenTelemetry's exporter: pip install 'inspector-tui[otlp]' ({error})") from error
+    place = spelling.place
+    # Span records are debug: with what the host shows there would be no spans.
+    filter: Filter = values.pop("filter", None) or parse_filter("debug")
+    if place is not None and not place.text.startswith(("http://", "https://")):
+        raise SinkError("it is http://HOST:PORT or https://HOST:PORT", place.places[0])
+    return OtlpSink(None if place is None else place.text, filter, **values)
+
+
 def _filter_of(values: dict[str, Any]) -> tuple[Filter, bool]:
     """Return the filter, and whether it is the host's."""
     filter: Filter | None = values.get("filter")
@@ -147,6 +166,25 @@ def _read_keep(text: str) -> int:
     return int(text)
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"it is {' or '.join(words)}")
+        return text
+
+    return read
+
+
+def _read_headers(text: str) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for pair in text.split(","):
+        name, separator, value = pair.partition("=")
+        if not separator or not name.strip():
+            raise ValueError("it is NAME=VALUE, with commas between several")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
 def _is_terminal(stream: IO[Any] | None) -> bool:
     try:
         return stream is not None and stream.isatty()
@@ -164,10 +202,18 @@ _LINES: Final[_Readers] = {
     "flatten": parse_flag,
 }
 _FILE: Final[_Readers] = {**_LINES, "max_size": parse_size, "max_age": parse_duration, "keep": _read_keep}
+_OTLP: Final[_Readers] = {
+    "filter": parse_filter,
+    "headers": _read_headers,
+    "timeout": parse_duration,
+    "compression": _one_of("gzip", "none"),
+    "signal": _one_of("traces", "logs"),
+}
 
 # Where a log may be written to: what opens it, and how each of its options is read.
 _PLACES: Final[dict[str, tuple[Callable[[Spelling, dict[str, Any]], PullingSink[Any]], _Readers]]] = {
     "stdout": (_open_stream, _LINES),
     "stderr": (_open_stream, _LINES),
     "file": (_open_file, _FILE),
+    "otlp": (_open_otlp, _OTLP),
 }

@@ -128,6 +128,10 @@ class PullingSink(ABC, Generic[Part]):
             RefusedError: a part was taken out of the batch without having been written.
         """
 
+    def remains(self) -> list[Part]:
+        """Return what is still to be written when the log has ended."""
+        return []
+
     def count(self, batch: list[Part]) -> int:
         """Return how many records a batch is."""
         return len(batch)
@@ -217,12 +221,13 @@ class PullingSink(ABC, Generic[Part]):
                 closing = self._closing.is_set()
                 while (portion := reader.take()) is not None:
                     if not self._deliver(portion):
-                        self._lost += self._pending + self._left(reader)
-                        self._pending = 0
+                        self._abandon(reader)
                         return
-                self._recovered()
                 if closing:
+                    if not self._insist(self.remains(), reader.next_seq):
+                        self._abandon(reader)
                     return
+                self._recovered()
                 self._awake.wait()
                 self._awake.clear()
                 self._closing.wait(self._coalesce)
@@ -246,7 +251,10 @@ class PullingSink(ABC, Generic[Part]):
             self.lagging()
             self._miss(portion.first_seq, portion.dropped)
         gap, self._untold = self._untold and gap_record(self.log, *self._untold), None
-        batch = self.prepare(portion, gap)
+        return self._insist(self.prepare(portion, gap), portion.first_seq)
+
+    def _insist(self, batch: list[Part], first_seq: int) -> bool:
+        """Write a batch, however long that takes; False if it was given up."""
         self._refused = False
         pause = _FIRST_PAUSE
         while True:
@@ -255,7 +263,7 @@ class PullingSink(ABC, Generic[Part]):
                 written = self.write(batch)
             except RefusedError as error:
                 self._lost += error.records
-                self._miss(portion.first_seq, error.records)
+                self._miss(first_seq, error.records)
                 self._refused = True
                 self._troubled("log sink is refused what it writes, and goes on without", error=_text(error))
                 continue
@@ -286,12 +294,12 @@ class PullingSink(ABC, Generic[Part]):
         self._closing.wait(pause)
         return False
 
-    def _left(self, reader: LogReader) -> int:
-        """Count what was never begun."""
-        left = 0
+    def _abandon(self, reader: LogReader) -> None:
+        """Count what was not written, and what was never begun."""
+        self._lost += self._pending
+        self._pending = 0
         while (portion := reader.take()) is not None:
-            left += portion.dropped + len(portion.entries)
-        return left
+            self._lost += portion.dropped + len(portion.entries)
 
     def _troubled(self, message: str, **fields: Any) -> None:
         self._trouble = self._trouble or message

@@ -16,6 +16,11 @@ class Sink(Protocol):
     """Writes a log somewhere, at its own pace: it pulls from the ring and nobody waits for it."""
 
     @property
+    def name(self) -> str:
+        """Where it writes, for people. Holds no secret."""
+        ...
+
+    @property
     def filter(self) -> Filter:
         """What it writes."""
         ...

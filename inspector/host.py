@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import os
 import secrets
@@ -73,7 +74,7 @@ async def serve(
     *,
     shutdown: trio.Event | None = None,
     host: str = "127.0.0.1",
-    port: int = 0,
+    port: int | None = 0,
     token: str | None = None,
     drain_timeout: float = DRAIN_TIMEOUT,
     allow_hosts: Iterable[str] = (),
@@ -90,7 +91,7 @@ async def serve(
         registry: runs once; afterwards it is stopped for good.
         shutdown: when set, the host drains.
         host: the address or name to listen on.
-        port: 0 for any that is free.
+        port: 0 for any that is free; None for 7351, or where that is taken any that is free.
         token: what inspectors need, of ``A-Z a-z 0-9 . _ ~ -``; one is made where none is given.
         drain_timeout: seconds that a drain may take.
         allow_hosts: names that the Host header may have besides loopback's and `host`.
@@ -120,6 +121,8 @@ async def serve(
         registry.lifecycle.apply("shutdown")
     log = registry.log
     log.add_secret(token)
+    # Whoever opened it closes it: a program's log outlives its hosts.
+    theirs = log.is_open
     log.open()
     listeners: list[trio.SocketListener] = []
     problem: BaseException | None = None
@@ -129,7 +132,7 @@ async def serve(
             if shutdown is not None:
                 nursery.start_soon(_follow, shutdown, registry)
             try:
-                listeners = await trio.open_tcp_listeners(port, host=host)
+                listeners = await _listen(host, port)
             except Exception as exc:
                 # A taken port is an OSError to the caller, not a group that holds one.
                 problem = exc
@@ -141,6 +144,7 @@ async def serve(
                     RuntimeFile(url, token, info) if runtime_file else contextlib.nullcontext(),
                 ):
                     service = Service(registry, door, info, tasks, max_connections=max_connections, tls=context)
+                    service.sockets.listen(listeners)
                     await _run(registry, service, listeners, served, drain_timeout, task_status)
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
@@ -152,9 +156,10 @@ async def serve(
         registry.end()
         if served is not None and served.announced:
             log.logger("inspector.host").info("inspector stopped")
-        # Sinks write from threads of their own; waiting for them here would block the loop of whoever embeds us.
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(log.close)
+        if not theirs:
+            # Sinks write from threads of their own; waiting for them here would block the loop of whoever embeds us.
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(log.close)
     problem = problem or registry.escalation
     if problem is not None:
         # Not in the handler above: there the group would be shown as what it came from.
@@ -230,6 +235,17 @@ def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
         found = found.exceptions[0]
     return found if isinstance(found, (KeyboardInterrupt, SystemExit, EscalationError)) else group
+
+
+async def _listen(host: str, port: int | None) -> list[trio.SocketListener]:
+    if port is not None:
+        return await trio.open_tcp_listeners(port, host=host)
+    try:
+        return await trio.open_tcp_listeners(DEFAULT_PORT, host=host)
+    except OSError as exc:
+        if exc.errno != errno.EADDRINUSE:
+            raise
+    return await trio.open_tcp_listeners(0, host=host)
 
 
 async def _follow(shutdown: trio.Event, registry: Registry) -> None:

@@ -57,6 +57,7 @@ class RuntimeFile:
             "host_id": host.id,
             "started_at": host.started_at,
         }
+        self._pid = os.getpid()
         self._name = f"{host.pid}-{urlsplit(url).port}.json"
         self.path: Path | None = None
         """Where it is, once it was written."""
@@ -81,7 +82,8 @@ class RuntimeFile:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self.path is not None:
+        # A child that was forked inside the block may leave it too: the file is the parent's.
+        if self.path is not None and os.getpid() == self._pid:
             # A folder that has gone meanwhile is no reason to end otherwise than in good order.
             with contextlib.suppress(OSError):
                 self.path.unlink()

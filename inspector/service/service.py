@@ -21,6 +21,7 @@ from inspector.service.admission import Strangers, capacity
 from inspector.service.connection import MAX_FRAME, Connection
 from inspector.service.requests import FEATURES
 from inspector.service.roll import Roll
+from inspector.service.sockets import Sockets
 from inspector.service.subscriptions import MAX_BATCH
 from inspector.service.tls import HandshakeError, TlsWire
 from inspector.service.wire import SocketWire
@@ -95,12 +96,14 @@ class Service:
         self._roll = Roll()
         self._left = trio.Event()
         self._closing = False
+        self.sockets = Sockets()
 
     async def handle(self, stream: trio.SocketStream) -> None:
         """Serve one accepted socket until it is closed. What goes wrong with it stays with it."""
         address, peer = _peer(stream.socket.getpeername) if stream.socket.fileno() >= 0 else ("?", "?")
         # Sending on the socket itself costs no scheduling step; on the stream it costs one a message.
         sock = socket.socket(fileno=stream.socket.detach())
+        self.sockets.accept(sock)
         try:
             async with trio.open_nursery() as nursery:
                 try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from inspector.tracing.emit import Emit, emitter
-from inspector.tracing.propagation import parent_of_new
+from inspector.tracing.propagation import parent_of_new, span_within
 from inspector.tracing.spans import Span, current_span
 from protocol.records import DEBUG, ERROR, INFO, TRACE, WARN
 
@@ -51,11 +51,11 @@ class Logger:
 
     def exception(self, message: str, exception: BaseException, level: int = ERROR, /, **fields: Any) -> None:
         """Write an event with an exception: its type, message, frames, causes and members."""
-        self._log.write_event(self._sites[level], self._span(), message, fields, exception)
+        self._log.write_event(self._sites[level], span_within(self._log), message, fields, exception)
 
     def event(self, level: int, span: Span | None, message: str, /, **fields: Any) -> None:
         """Write an event of any level, in a given span; None is the current one."""
-        self._log.write_event(self._sites[level], span or self._span(), message, fields, None)
+        self._log.write_event(self._sites[level], span or span_within(self._log), message, fields, None)
 
     def span(self, name: str, /, **fields: Any) -> Span:
         """Start a span of level debug below the current one; use it as a context manager.
@@ -64,10 +64,6 @@ class Logger:
         of these it begins a trace.
         """
         return self._log.start_span(name, fields, target=self.target, parent=parent_of_new(self._log))
-
-    def _span(self) -> Span:
-        span = current_span.get()
-        return span if span is not None and span.log is self._log else self._log.host_span
 
     def __repr__(self) -> str:
         return f"<Logger {self.target}>"

@@ -20,7 +20,15 @@ from inspector.tracing.spans import Span, current_span, tracestate_of
 if TYPE_CHECKING:
     from inspector.tracing.log import Log
 
-__all__ = ("caller_parent", "parent_of_new", "parse_tracestate", "remote_parent", "traceparent", "tracestate")
+__all__ = (
+    "caller_parent",
+    "parent_of_new",
+    "parse_tracestate",
+    "remote_parent",
+    "span_within",
+    "traceparent",
+    "tracestate",
+)
 
 _MEMBERS: Final = 32
 # What the standard asks everybody to hand on at least.
@@ -103,6 +111,12 @@ def parent_of_new(log: Log) -> Span | SpanContext | None:
     if span is not None and span.log is log and span is not log.host_span:
         return span
     return _opentelemetry()
+
+
+def span_within(log: Log) -> Span:
+    """Return the span that an event belongs to which is written here and now: the log's current one or the host's."""
+    span = current_span.get()
+    return span if span is not None and span.log is log else log.host_span
 
 
 def caller_parent(log: Log) -> Span | SpanContext | None:

@@ -36,7 +36,7 @@ FLOORS = (
     ),
     (
         ("inspector.tracing",),
-        ("inspector.store",),
+        ("inspector.store", "inspector.bridges"),
         # An actor gets its handles to others from the registry: one floor.
         ("inspector.actors", "inspector.lifecycle", "inspector.registry"),
         ("inspector.tasks",),

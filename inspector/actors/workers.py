@@ -18,7 +18,7 @@ import trio
 from inspector.actors.calls import Call, current_call
 from inspector.tracing import current_span
 
-__all__ = ("Worker", "Workers", "enter")
+__all__ = ("Worker", "Workers", "call_in", "enter")
 
 _MOST_PARKED: Final = 16
 """A parked task costs about 2,000 bytes; more than these end instead."""
@@ -32,6 +32,16 @@ def enter(call: Call) -> Any:
     current_span.set(call.span)
     current_call.set(call)
     return call.spec.function(call.cell.actor, *call.args, **call.kwargs)
+
+
+def call_in(frame: types.FrameType | None) -> Call | None:
+    """Find the call whose action runs in a frame, or in those around it, and has not waited for anything yet."""
+    while frame is not None:
+        if frame.f_code is enter.__code__ or frame.f_code is Worker._perform.__code__:
+            call = frame.f_locals.get("call")
+            return call if isinstance(call, Call) else None
+        frame = frame.f_back
+    return None
 
 
 class Workers:

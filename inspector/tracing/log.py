@@ -55,8 +55,8 @@ class Log:
         filters: what it records and shows, and what holds over that for a while.
         host_span: the span of events outside any other. `open` starts it and `close` ends it.
         armed: the readers that wait to be woken.
-        busy: while task timing is on, nanoseconds that the tasks of each open span have run, by its key; whoever
-            times them fills it, and the end of a span takes its entry out.
+        busy: while task timing is on, tells how many nanoseconds the tasks of a span have run that ends now, by its
+            key and when it began; None where nobody knows. Whoever times tasks sets it.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Log:
         self.span_heads: dict[str, bytes] = {}
         self.recorder = Recorder(record_size, max_records)
         self.armed: set[LogReader] = set()
-        self.busy: dict[bytes, int] | None = None
+        self.busy: Callable[[bytes, int], int | None] | None = None
         record = parse_filter(record) if isinstance(record, str) else record
         self._wiring = Wiring(self, record)
         shown = parse_filter(log) if isinstance(log, str) else log
@@ -225,7 +225,7 @@ class Log:
         """Record that a span has ended, if someone wants it. `Span.end` calls this."""
         self._open_spans.references.pop(span.key, None)
         busy = self.busy
-        ran = None if busy is None else busy.pop(span.key, None)
+        ran = None if busy is None else busy(span.key, began)
         site = span.site
         if not site.open or (site.guard is not None and not site.guard(span)):
             return

@@ -145,6 +145,11 @@ class Span:
         return format_traceparent(self.context)
 
     @property
+    def began(self) -> int:
+        """When it started, on its log's monotonic clock."""
+        return self._began
+
+    @property
     def ended(self) -> bool:
         """Whether it has ended. Records may still speak of it."""
         return self._ended

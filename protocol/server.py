@@ -170,7 +170,7 @@ class ServerSession:
 
     def _encode(self, message: Message) -> Frame:
         frame = self._dialect.encode(message)
-        size = frame_size(frame)
+        size = len(frame) if type(frame) is bytes else frame_size(frame)
         if size > self._max_frame:
             raise InspectorError(
                 "actor.result_too_large",

@@ -66,7 +66,7 @@ class Dialect(Protocol):
 
 def frame_size(frame: Frame) -> int:
     """Return the bytes that a frame's payload takes on the wire; a text goes as UTF-8."""
-    return len(frame) if frame.isascii() or isinstance(frame, bytes) else len(frame.encode())
+    return len(frame) if isinstance(frame, bytes) or frame.isascii() else len(frame.encode())
 
 
 def to_host(decoded: object) -> Request:
@@ -84,12 +84,15 @@ def to_host(decoded: object) -> Request:
     kind = decoded.get("type")
     if type(kind) is not str:
         raise BadMessage("a message wants a `type`, a text", rid=rid)
-    cls = TO_HOST.get(kind)
+    cls: Any = TO_HOST.get(kind)
     if cls is None:
         raise InspectorError(
             "inspector.unknown_type", f"no request is called {kind[:64]!r}", {"type": kind[:64], "id": rid}
         )
-    message: Request = _convert(decoded, cls, rid)
+    try:
+        message: Request = msgspec.convert(decoded, cls)
+    except msgspec.ValidationError as exc:
+        raise _misfit(cls, exc, rid) from None
     return message
 
 
@@ -109,16 +112,16 @@ def to_client(decoded: object) -> Message | None:
         return None
     if cls in _WITH_BYTES and type(decoded.get("lines", b"")) is not bytes:
         raise BadMessage(f"{cls.__name__}: `lines` wants bytes", malformed=False, field="lines")
-    message: Message = _convert(decoded, cls, None)
+    try:
+        message: Message = msgspec.convert(decoded, cls)
+    except msgspec.ValidationError as exc:
+        raise _misfit(cls, exc, None) from None
     return message
 
 
-def _convert(decoded: dict[Any, Any], cls: type[Message], rid: int | None) -> Any:
-    try:
-        return msgspec.convert(decoded, cls)
-    except msgspec.ValidationError as exc:
-        text = str(exc)
-        raise BadMessage(f"{cls.__name__}: {text[:200]}", rid=rid, malformed=False, field=_field(text)) from None
+def _misfit(cls: type[Message], exc: msgspec.ValidationError, rid: int | None) -> BadMessage:
+    text = str(exc)
+    return BadMessage(f"{cls.__name__}: {text[:200]}", rid=rid, malformed=False, field=_field(text))
 
 
 def _field(text: str) -> str | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn
 
 import cbor2
@@ -33,8 +33,9 @@ _SENTINEL: Final = secrets.token_bytes(16)
 _TAIL: Final = b"\x50" + _SENTINEL
 
 # The first bytes of simple values and `undefined`; cbor2 has no switch against them. Most frames have none of
-# these bytes, so the walk that looks for the values themselves is rarely taken.
-_SIMPLE: Final = re.compile(rb"[\xe0-\xf3\xf7\xf8]")
+# these bytes, so the look for the values themselves is rarely taken.
+_SIMPLE: Final = bytes((*range(0xE0, 0xF4), 0xF7, 0xF8))
+_PLAIN: Final = frozenset((str, int, bytes, bool, float, type(None)))
 
 _DECODED_TAGS: Final = (4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 # A time whose offset has seconds, as zones had before 1900. RFC 3339 has no word for it, and cbor2 writes some so that
@@ -131,7 +132,7 @@ def load_value(data: bytes, *, trusted: bool = False) -> Any:
     if len(wrapped) != 2 or wrapped[1] != _SENTINEL:
         raise BadMessage("there are bytes behind the frame's value")
     value = wrapped[0]
-    if _SIMPLE.search(data) is not None:
+    if len(data.translate(None, _SIMPLE)) != len(data):
         _refuse_simple(value)
     return value
 
@@ -140,14 +141,19 @@ def _refuse_simple(value: object) -> None:
     stack = [value]
     while stack:
         item = stack.pop()
-        if item is cbor2.undefined or isinstance(item, cbor2.CBORSimpleValue):
-            raise BadMessage("the frame holds `undefined` or another simple value that this protocol does not use")
-        # A map that is a key comes as another kind of mapping.
-        if isinstance(item, Mapping):
-            stack.extend(item.keys())
-            stack.extend(item.values())
+        inner: Iterable[object]
+        if type(item) is dict:
+            inner = (*item.keys(), *item.values())
         elif isinstance(item, (list, tuple)):
-            stack.extend(item)
+            inner = item
+        elif item is cbor2.undefined or isinstance(item, cbor2.CBORSimpleValue):
+            raise BadMessage("the frame holds `undefined` or another simple value that this protocol does not use")
+        elif isinstance(item, Mapping):
+            # A map that is a key comes as another kind of mapping.
+            inner = (*item.keys(), *item.values())
+        else:
+            continue
+        stack.extend([part for part in inner if type(part) not in _PLAIN])
 
 
 def _reason(exc: BaseException) -> str:

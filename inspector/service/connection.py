@@ -8,19 +8,18 @@ bound at which this connection's reader stops reading.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 import trio
-from websockets.frames import Frame as WebsocketFrame
-from websockets.frames import Opcode
-from websockets.protocol import Event, State
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from inspector.actors.calls import Call
 from inspector.actors.notes import note
+from inspector.service.courtesy import ALONE, Courtesy
 from inspector.service.filters import HeldFilters
-from inspector.service.framing import BINARY, TEXT, frame_head
+from inspector.service.framing import BINARY, TEXT, FrameReader, Mark, frame_head
 from inspector.service.pusher import Pusher
 from inspector.service.requests import HANDLERS, call_response
 from inspector.service.roll import Roll
@@ -47,10 +46,6 @@ PING_INTERVAL: Final = 10.0
 """Seconds of silence after which the peer is pinged, and after each ping until the next."""
 PINGS: Final = 2
 """Pings without any sign of life after which, one more interval later, the connection is cut."""
-_FRAMES_A_TURN: Final = 32
-_FRAMES_A_STEP: Final = 4
-"""Frames behind which other connections, where there are any, have their turn: who sends one request waits little for
-who sends many at once. The answers to those still leave in one write."""
 _BYTES_A_TURN: Final = 256 * 1024
 
 
@@ -99,9 +94,9 @@ class Connection:
         self._trace = registry.log.site(TRACE, self._log.target)
         self._first = BINARY if dialect.binary else TEXT
         self._written: list[bytes] = []
-        """Messages of this turn. They go before what the protocol has to say: none is written behind its farewell."""
-        self._fragments = bytearray()
-        self._text = False
+        """What leaves next. Behind the protocol's farewell no message is written."""
+        self._frames = FrameReader(protocol)
+        self._courtesy = Courtesy(roll)
         self._over = False
         self._corked = False
         self._corked_bytes = 0
@@ -118,42 +113,73 @@ class Connection:
 
     # ---- reading ----
 
-    async def serve(self, init: Init) -> None:
-        """Greet the peer and answer it until the connection ends, or nothing is left to say."""
+    async def serve(self, init: Init, behind: bytes = b"") -> None:
+        """Greet the peer and answer it until the connection ends, or nothing is left to say.
+
+        Args:
+            init: the greeting.
+            behind: bytes that came with the request for the websocket.
+        """
         self._log.debug("inspector attached")
         self._nursery.start_soon(self._keep_alive)
         self._transmit(self._session.announce(init))
         protocol, wire = self._protocol, self._wire
-        await self._read(protocol.events_received())
-        while not protocol.eof_sent and not wire.closed:
+        data = behind
+        while True:
+            await self._read(data)
+            if protocol.eof_sent or wire.closed:
+                return
             data = await wire.receive()
             if not data:
-                protocol.receive_eof()
+                self._frames.end()
                 self.flush()
                 return
             self._heard = True
-            protocol.receive_data(data)
-            await self._read(protocol.events_received())
 
-    async def _read(self, frames: Sequence[Event]) -> None:
+    async def _read(self, data: bytes) -> None:
+        frames, courtesy, session = self._frames, self._courtesy, self._session
+        take = frames.take
+        frames.feed(data)
+        count, pause, turn = 0, courtesy.begin(), ALONE
         self._corked = True
-        for count, frame in enumerate(frames, 1):
-            # What lies behind a mistake, or behind our own farewell, is not looked at. What lies before the peer's is.
-            if self._over:
+        # What lies behind a mistake, or behind our own farewell, is not looked at.
+        while not self._over:
+            try:
+                message = take()
+            except UnicodeDecodeError:
+                self._fail(1007, "text that is no UTF-8")
+                continue
+            if message is Mark.END:
                 break
-            assert isinstance(frame, WebsocketFrame)
-            self._frame(frame)
-            if count % _FRAMES_A_TURN == 0 or self._corked_bytes > _BYTES_A_TURN or self._full():
-                self._corked = False
-                self.flush()
+            if count >= turn or self._corked_bytes > _BYTES_A_TURN or session.waiting >= MAX_IN_FLIGHT:
+                await self._end_turn()
+                pause, turn = count + courtesy.frames(), count + ALONE
+                if self._over:
+                    continue
+            elif count >= pause:
                 await trio.lowlevel.checkpoint()
-                await self._wait_for_room()
-                self._corked = True
-            elif count % _FRAMES_A_STEP == 0 and len(self.roll) > 1:
-                await trio.lowlevel.checkpoint()
+                pause = count + courtesy.frames()
+                if self._over:
+                    continue
+            count += 1
+            if type(message) is bytes or type(message) is str:
+                self._message(message)
+            else:
+                # What the library says to a control frame stands behind the answers to what came before that.
+                self._written += self._protocol.data_to_send()
+        else:
+            frames.discard()
         self._corked = False
         self.flush()
         await self._wait_for_room()
+
+    async def _end_turn(self) -> None:
+        """Send what there is, let all others have a turn, and wait until the peer has room for more."""
+        self._corked = False
+        self.flush()
+        await trio.lowlevel.checkpoint()
+        await self._wait_for_room()
+        self._corked = True
 
     def _full(self) -> bool:
         return self._session.waiting >= MAX_IN_FLIGHT or self._wire.waiting > HIGH_WATER
@@ -166,31 +192,7 @@ class Connection:
             await self._room.wait()
             self._listening = True
 
-    def _frame(self, frame: WebsocketFrame) -> None:
-        opcode = frame.opcode
-        if opcode is Opcode.BINARY or opcode is Opcode.TEXT:
-            self._text = opcode is Opcode.TEXT
-            if frame.fin:
-                self._message(frame.data)
-            else:
-                self._fragments = bytearray(frame.data)
-        elif opcode is Opcode.CONT:
-            # Joined at once: of empty fragments there may be any number.
-            self._fragments += frame.data
-            if frame.fin:
-                whole, self._fragments = self._fragments, bytearray()
-                self._message(whole)
-
-    def _message(self, data: bytes | bytearray | memoryview) -> None:
-        frame: Frame
-        if self._text:
-            try:
-                frame = str(data, "utf-8")
-            except UnicodeDecodeError:
-                self._fail(1007, "text that is no UTF-8")
-                return
-        else:
-            frame = data if type(data) is bytes else bytes(data)
+    def _message(self, frame: Frame) -> None:
         request = self._session.receive(frame)
         if isinstance(request, Error):
             self._log.debug("bad request", group=request.group, code=request.code, reason=request.message)

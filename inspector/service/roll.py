@@ -31,6 +31,8 @@ class Roll:
 
     def __init__(self) -> None:
         self._connections: dict[Connection, None] = {}
+        self.reads = 0
+        """How often any of them has read something."""
         self.listeners: set[Callable[[], object]] = set()
         """Called when somebody came, went, or subscribed to something else."""
 

@@ -56,6 +56,8 @@ class _Websocket(ServerProtocol):
     """The library's websocket, with a subprotocol that the door has chosen."""
 
     chosen: Subprotocol | None = None
+    behind = b""
+    """Bytes that came with the request: frames, for the connection to read."""
 
     def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
         return self.chosen
@@ -151,7 +153,7 @@ class Service:
             )
             self._roll.enter(connection)
             try:
-                await connection.serve(self._init())
+                await connection.serve(self._init(), protocol.behind)
                 await _linger(wire)
             finally:
                 self._roll.leave(connection)
@@ -207,8 +209,7 @@ class Service:
         self._send_response(wire, protocol, peer, self._respond(request, protocol))
         if protocol.state is not State.OPEN:
             return False
-        if rest:
-            protocol.receive_data(rest)
+        protocol.behind = rest
         return True
 
     def _send_response(self, wire: SocketWire, protocol: _Websocket, peer: str, response: Response) -> None:

@@ -90,7 +90,7 @@ async def test_empty_fragments_cost_nothing() -> None:
         await peer.send(peer.pack(Opcode.PING, b"read so far"))
         await peer.frame()
         (connection,) = connections_of(host)
-        assert not connection._fragments
+        assert not connection._frames._fragments
         await peer.send(peer.pack(Opcode.CONT, request))
         assert isinstance(await peer.message(), ActorsResponse)
 
@@ -215,6 +215,7 @@ async def test_a_close_is_echoed(close: bytes) -> None:
         await peer.open()
         action = peer.request(ActionRequest(id=1, actor="box/a", name="add"))
         await peer.send(action + peer.pack(Opcode.CLOSE, close) + action)
+        assert isinstance(await peer.message(), ActionResponse)
         frame = await peer.frame()
         assert (frame.opcode, bytes(frame.data)) == (Opcode.CLOSE, close)
         await peer.end()

@@ -6,11 +6,13 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 import trio
 from websockets.frames import Opcode
 
+from inspector.service.courtesy import SELDOM
 from protocol.messages import ActionRequest, ActionResponse, ActorsRequest, ActorsResponse
 from tests.inspector.service.peer import raw
 from tests.inspector.service.support import attached, connections_of, hosted
@@ -85,17 +87,57 @@ async def test_many_requests_in_one_read_share_it() -> None:
         assert dict(steps) == {"connection": 1 + N // 32}
 
 
-async def test_who_sends_many_requests_gives_way_to_others() -> None:
-    async with hosted() as host, raw(host) as peer, attached(host) as other:
+async def test_who_sends_many_requests_gives_way_seldom_while_others_are_silent() -> None:
+    async with hosted() as host, raw(host) as peer, raw(host) as silent:
         await peer.open()
-        await other.call(1, "add")
+        await silent.open()
         frames = [peer.request(ActionRequest(id=rid, actor="box/a", name="add")) for rid in range(N)]
+        # It forgets that the other has just come.
+        await peer.send(b"".join(frames))
+        for _ in range(N):
+            await peer.message()
         with counted() as steps:
             await peer.send(b"".join(frames))
             for _ in range(N):
                 assert isinstance(await peer.message(), ActionResponse)
-        # The read, and one turn given to the other connection for every 4 frames.
-        assert dict(steps) == {"connection": 1 + N // 4}
+        assert dict(steps) == {"connection": 1 + N // SELDOM}
+
+
+async def test_who_sends_many_requests_gives_way_after_each_to_who_sends_few() -> None:
+    async with hosted() as host, raw(host) as many, raw(host) as few:
+        await many.open()
+        await few.open()
+        request = few.request(ActionRequest(id=1, actor="box/a", name="add"))
+        await few.send(request)
+        await few.message()
+        flood = b"".join(many.request(ActionRequest(id=rid, actor="box/a", name="add")) for rid in range(N))
+        # In one pass, so that the host finds both at once.
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(many.send, flood)
+            nursery.start_soon(few.send, request)
+        answer = await few.message()
+        assert isinstance(answer, ActionResponse)
+        # What it counts is how many of the others went before it: the first of this test was 1.
+        assert answer.output <= 3
+
+
+async def test_how_many_requests_of_another_pass_during_a_round_trip() -> None:
+    async with hosted() as host, raw(host) as many, raw(host) as few:
+        await many.open()
+        await few.open()
+        flood = [many.request(ActionRequest(id=rid, actor="box/a", name="add")) for rid in range(9 * N)]
+        await many.send(b"".join(flood))
+        outputs = []
+        for _ in range(12):
+            await few.send(few.request(ActionRequest(id=1, actor="box/a", name="add")))
+            answer = await few.message()
+            assert isinstance(answer, ActionResponse)
+            outputs.append(answer.output)
+        # A round trip takes the two clients here some passes of the scheduler, and the host's reader gives way in each.
+        passed = [after - before - 1 for before, after in pairwise(outputs)]
+        assert 0 < max(passed) < SELDOM
+        for _ in flood:
+            await many.message()
 
 
 async def test_what_one_worker_does_in_a_row_leaves_together() -> None:

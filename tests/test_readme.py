@@ -169,7 +169,8 @@ def test_the_apps_options_are_listed_by_command() -> None:
             concerned = [name for name in listed if name not in concerned]
         for name in concerned:
             listed[name].update(re.findall(r"`(--[a-z-]+)", option))
-    listed["logs"].add("--follow")
+    for name in ("logs", "spans"):
+        listed[name].add("--follow")
     context = click.Context(tui.cli.main)
     for name, found in listed.items():
         assert isinstance(tui.cli.main, click.Group)

@@ -134,7 +134,7 @@ class InspectorApp(App[None]):
 
     @on(TraceWanted)
     def _trace_wanted(self, event: TraceWanted) -> None:
-        self.push_screen(TraceScreen(event.trace_id, self.inspection))
+        self.push_screen(TraceScreen(event.trace_id, self.inspection, event.span_id))
 
     @on(StatePane.Edited)
     def _edited(self, event: StatePane.Edited) -> None:

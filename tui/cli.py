@@ -23,6 +23,8 @@ COMMANDS: Final[dict[str, str]] = {
     "demo": "tui.commands.demo",
     "ps": "tui.commands.ps",
     "logs": "tui.commands.logs",
+    "spans": "tui.commands.spans",
+    "trace": "tui.commands.trace",
     "call": "tui.commands.call",
     "state": "tui.commands.state",
     "restart": "tui.commands.restart",

@@ -105,6 +105,11 @@ class Connection:
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Why the connection ended, once it has."""
 
+    @property
+    def host_time(self) -> float:
+        """Seconds since 1970 by the host's clock, as its greeting told it."""
+        return time.time() + self.clock_offset
+
     async def request(self, request: Request, kind: type[_R], *, within: float | None = REPLY_TIMEOUT) -> _R:
         """Send a request and await its answer.
 

@@ -53,6 +53,7 @@ class LogFeed:
         on_open: hears that the host accepted it, before anything reaches the sink.
         on_refused: hears that the host did not.
         backlog: records of the past to begin with.
+        offset: gives the seconds that the host's clock is before ours; without it the greeting is taken to be new.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class LogFeed:
         on_open: Callable[[], None] = lambda: None,
         on_refused: Callable[[InspectorError], None] = lambda error: None,
         backlog: int = BACKLOG,
+        offset: Callable[[], float] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.filter = filter
@@ -86,6 +88,12 @@ class LogFeed:
         self._accepted = False
         self._live_from = 0.0
         self._offset = 0.0
+        self._told_offset = offset
+
+    @property
+    def host_time(self) -> float:
+        """Seconds since 1970 by the host's clock, as far as its greeting told."""
+        return self._clock() + self._offset
 
     def request(self, init: Init) -> LogsSubscribe:
         """Make the request that begins the stream or goes on with it."""
@@ -98,7 +106,8 @@ class LogFeed:
             self._sink.seam(f"another run of the host begins here: {name}, pid {init.host.pid}")
             self._next_seq = None
         self._host_id = init.host.id
-        self._offset = init.now / 1000 - self._clock()
+        # A greeting grows old: a feed may be opened long after it.
+        self._offset = init.now / 1000 - self._clock() if self._told_offset is None else self._told_offset()
         if self._next_seq is not None:
             request.after_seq = self._next_seq - 1
         else:

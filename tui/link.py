@@ -102,6 +102,8 @@ class Link:
         self._subscriptions: dict[Subscription, int | None] = {}
         self._host_id: str | None = None
         self._now = asyncio.Event()
+        self.clock_offset = 0.0
+        """Seconds that the host's clock is before ours, as the last greeting told."""
 
     @property
     def connection(self) -> Connection | None:
@@ -188,6 +190,7 @@ class Link:
         host_id = connection.init.host.id
         new_host, self._host_id = host_id != self._host_id, host_id
         self._connection = connection
+        self.clock_offset = connection.clock_offset
         try:
             self._on_event(Connected(connection.init, connection.target, new_host))
             for subscription in list(self._subscriptions):

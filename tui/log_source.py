@@ -76,6 +76,7 @@ class LogSource:
             sink,
             on_open=lambda: self._adopt(feed),
             on_refused=lambda error: self._refuse(feed, error),
+            offset=lambda: self._link.clock_offset,
         )
         sink.feed = feed
         former, self._candidate = self._candidate, feed

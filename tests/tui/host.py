@@ -61,6 +61,8 @@ from protocol.messages import (
     StateRequest,
     StateResponse,
     StateUpdated,
+    TraceQueryRequest,
+    TraceQueryResponse,
     Unsubscribe,
     UnsubscribeResponse,
 )
@@ -68,7 +70,7 @@ from protocol.patch import PatchError, apply_patch
 from protocol.server import ServerSession
 from tui.discovery import Target
 
-__all__ = ("TOKEN", "ScriptedHost", "actor", "inspector", "record", "running_host")
+__all__ = ("TOKEN", "ScriptedHost", "actor", "inspector", "record", "running_host", "span_id", "span_record")
 
 TOKEN = "test-token"
 TRACE = "0123456789abcdef0123456789abcdef"
@@ -133,6 +135,38 @@ def record(seq: int, message: str = "hello", level: str = "INFO", **fields: Any)
     ).encode()
 
 
+def span_record(
+    seq: int,
+    name: str,
+    *,
+    ended: int | None = None,
+    status: str = "ok",
+    parent: str | None = None,
+    trace: str = TRACE,
+    at: str = "2026-11-23T20:27:00.000000Z",
+    **fields: Any,
+) -> bytes:
+    """Make a record of a span: its start, or its end after so many nanoseconds. Its id comes of its name."""
+    whole: dict[str, Any] = {
+        "seq": seq,
+        "timestamp": at,
+        "level": "DEBUG",
+        "kind": "span_start" if ended is None else "span_end",
+        "target": "shop.cart",
+    }
+    if ended is not None:
+        whole |= {"duration_ns": ended, "status": status}
+    whole |= {"span": {"name": name, **fields}, "trace_id": trace, "span_id": span_id(name)}
+    if parent is not None:
+        whole["parent_id"] = span_id(parent)
+    return json.dumps(whole, separators=(",", ":")).encode()
+
+
+def span_id(name: str) -> str:
+    """Give the id of the span of a name."""
+    return name.encode().hex()[:16].ljust(16, "0")
+
+
 INCREMENT = Rpc(
     name="increment",
     args={
@@ -181,6 +215,8 @@ class ScriptedHost:
         connections: who inspects it.
         rpcs: actions by address.
         ring: records by sequence number, from `first_seq` on.
+        past: records before those, which only questions about the past bring.
+        page: records of one page of the past.
         beyond: records behind those, which no filter lets through.
         filters_refused: filters that are answered with `inspector.bad_filter`.
         asked: every request that came.
@@ -203,6 +239,8 @@ class ScriptedHost:
         self.rpcs: dict[str, list[Rpc]] = {"counter/default": [INCREMENT, FAIL, SLEEP]}
         self.schemas: dict[str, dict[str, Any]] = {}
         self.connections = [inspector("1", you=True)]
+        self.past: list[bytes] = []
+        self.page = 100
         self.first_seq = 1
         self.beyond = 0
         self.ring: list[bytes] = [record(seq, f"message {seq}") for seq in range(1, 6)]
@@ -360,6 +398,8 @@ class ScriptedHost:
                 await self._log(client, request)
             case SpansRequest():
                 await client.send(session.answer(SpansResponse(rid=rid, lines=self.spans)))
+            case TraceQueryRequest():
+                await client.send(session.answer(self._past(request)))
             case Unsubscribe():
                 session.close_subscription(request.sub)
                 client.log_subs.pop(request.sub, None)
@@ -441,6 +481,17 @@ class ScriptedHost:
             lines = b"\n".join(self.ring[begin - self.first_seq :])
             batch = LogBatch(sub=rid, first_seq=begin, next_seq=self.next_seq, dropped=0, lines=lines)
             await client.send(session.push(batch))
+
+    def _past(self, request: TraceQueryRequest) -> TraceQueryResponse:
+        """Give a page of the ring, by the trace alone; the cursor is a place in what fits."""
+        wanted = str(request.trace_id).encode()
+        fitting = [line for line in self.past + self.ring if wanted in line]
+        begin = int(request.cursor) if isinstance(request.cursor, str) else 0
+        end = begin + self.page
+        response = TraceQueryResponse(rid=request.id, host=self.id, lines=b"\n".join(fitting[begin:end]))
+        if end < len(fitting):
+            response.cursor = str(end)
+        return response
 
     # ---- what happens ----
 

@@ -15,12 +15,12 @@ from textual.widgets import Input, TextArea
 
 from protocol.messages import Rpc
 from tests.tui.host import INCREMENT, actor
+from tui.cells import fit
 from tui.link import Lost
 from tui.model.world import World
 from tui.widgets.action_form import ActionForm
 from tui.widgets.actor_list import ActorList, write_rate
 from tui.widgets.key_line import KEYS, KeyLine
-from tui.widgets.lines import fit
 from tui.widgets.status_line import StatusLine, describe_lost, write_lag
 from tui.widgets.value_view import MAX_LINES, ValueView
 from tui.widgets.wanted import trace_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -59,13 +60,14 @@ def command(
 class _Stream:
     """Prints what a subscription brings."""
 
-    def __init__(self, printer: LinePrinter, head: int, as_json: bool) -> None:
+    def __init__(self, printer: LinePrinter, head: int, as_json: bool, pick: Callable[[bytes], bool] | None) -> None:
         self.caught_up = asyncio.Event()
         self.heard = asyncio.Event()
         self.error: asyncio.Future[InspectorError] = asyncio.get_running_loop().create_future()
         self._printer = printer
         self._head = head
         self._as_json = as_json
+        self._pick = pick
 
     def opened(self, response: LogsSubscribeResponse) -> None:
         self.heard.set()
@@ -77,8 +79,11 @@ class _Stream:
         if batch.dropped:
             note = f"{batch.dropped:,} records lost: this reader was too slow"
             self._print(marker_line(note, lost=batch.dropped, after_seq=batch.first_seq - 1), 0)
-        if batch.lines:
-            self._print(batch.lines, batch.lines.count(b"\n") + 1)
+        lines = batch.lines
+        if self._pick is not None:
+            lines = b"\n".join(line for line in lines.split(b"\n") if self._pick(line))
+        if lines:
+            self._print(lines, lines.count(b"\n") + 1)
         if batch.next_seq >= self._head:
             self.caught_up.set()
 
@@ -100,8 +105,18 @@ def _readable(line: bytes) -> str:
     return "  ".join(part for part in parts if part)
 
 
-async def stream(connection: Connection, request: LogsSubscribe, *, as_json: bool, follow: bool = True) -> None:
+async def stream(
+    connection: Connection,
+    request: LogsSubscribe,
+    *,
+    as_json: bool,
+    follow: bool = True,
+    pick: Callable[[bytes], bool] | None = None,
+) -> None:
     """Print a subscription's records until nobody reads them, or, without `follow`, until the past is told.
+
+    Args:
+        pick: chooses the records to print; all without it.
 
     Raises:
         InspectorError: the host refuses it, or ends it.
@@ -109,7 +124,7 @@ async def stream(connection: Connection, request: LogsSubscribe, *, as_json: boo
     """
     printer = LinePrinter()
     printing = asyncio.create_task(printer.run())
-    subscriber = _Stream(printer, connection.init.log.next_seq, as_json)
+    subscriber = _Stream(printer, connection.init.log.next_seq, as_json, pick)
     try:
         await connection.subscribe(request, subscriber)
         ends: list[asyncio.Future[object]] = [

@@ -13,10 +13,23 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
+
 from tui.logs.row import parse_row
 from tui.logs.store import Block, Records
 
-__all__ = ("BadQuery", "Found", "LevelQuery", "Query", "Searching", "TextQuery", "parse_query", "search")
+__all__ = (
+    "BadQuery",
+    "Found",
+    "LevelQuery",
+    "Query",
+    "Searching",
+    "SpanQuery",
+    "TextQuery",
+    "parse_query",
+    "search",
+    "span_of",
+)
 
 # A candidate costs some ten microseconds: this many are a step.
 _CANDIDATES_A_STEP: Final = 200
@@ -118,6 +131,39 @@ class LevelQuery:
     def matches(self, line: bytes) -> bool:
         """Tell whether the record is of the level."""
         return parse_row(line).level == self.level
+
+
+@dataclass(frozen=True, slots=True)
+class SpanQuery:
+    """Records of one span, or said in it.
+
+    Attributes:
+        span_id: as the records have it.
+        step: how many candidates may be checked in one step.
+    """
+
+    span_id: str
+    step: int = _CANDIDATES_A_STEP
+
+    def candidates(self, data: bytes) -> Iterator[int]:
+        """Give the offsets of the lines that hold the id."""
+        return _lines_with(data, (self.span_id.encode(), _ESCAPE))
+
+    def matches(self, line: bytes) -> bool:
+        """Tell whether the record is the span's."""
+        return span_of(line) == self.span_id
+
+
+class _Spanned(msgspec.Struct):
+    span_id: str
+
+
+def span_of(line: bytes) -> str | None:
+    """Give the span that a record is of or was said in; None for a line that is no record."""
+    try:
+        return msgspec.json.decode(line, type=_Spanned).span_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from tui.cells import fit
 from tui.discovery import HostFile
 from tui.logs.text import cut, neutralise
 from tui.widgets.key_line import KeyLine
-from tui.widgets.lines import Cells, Lines, fit
+from tui.widgets.lines import Cells, Lines
 
 __all__ = ("ChooseScreen", "HostList")
 

@@ -22,6 +22,7 @@ from tui.feed import LogFeed, LogSink
 from tui.inspection import Inspection
 from tui.link import Connected, LinkEvent, Lost
 from tui.log_source import LogSource
+from tui.logs.search import span_of
 from tui.logs.text import cut, neutralise
 from tui.model.history import Fired
 from tui.screens.confirm import ConfirmScreen
@@ -363,7 +364,7 @@ class MainScreen(Screen[None]):
             return
         trace_id = trace_of(line)
         if trace_id is not None:
-            self.post_message(TraceWanted(trace_id))
+            self.post_message(TraceWanted(trace_id, span_of(line)))
 
     def action_retry(self) -> None:
         """Connect now, if there is no connection."""

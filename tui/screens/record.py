@@ -17,6 +17,7 @@ from protocol.errors import InspectorError
 from tui.connection import LinkLost
 from tui.inspection import Inspection
 from tui.logs.row import Row, parse_row
+from tui.logs.search import span_of
 from tui.logs.text import cut, neutralise
 from tui.model.values import Path, to_json, write_path
 from tui.widgets.key_line import KeyLine
@@ -176,7 +177,7 @@ class RecordScreen(Screen[None]):
         """Show everything of the trace that the record belongs to."""
         trace_id = trace_of(self._line)
         if trace_id is not None:
-            self.post_message(TraceWanted(trace_id))
+            self.post_message(TraceWanted(trace_id, span_of(self._line)))
 
 
 def _decode(line: bytes) -> Any:

@@ -12,6 +12,7 @@ from tui.inspection import Inspection
 from tui.widgets.action_pane import ActionPane
 from tui.widgets.connection_pane import ConnectionPane
 from tui.widgets.log_pane import LogPane
+from tui.widgets.span_pane import SpanPane
 from tui.widgets.state_pane import StatePane
 
 __all__ = ("TABS", "Pane", "Tab")
@@ -47,8 +48,9 @@ TABS: Final = (
     Tab("Logs", "1", "#log-view", "Show the log", lambda inspection: LogPane(id="Logs")),
     Tab("State", "2", "#state-view", "Show the chosen actor's state", lambda i: StatePane(i, id="State")),
     Tab("Actions", "3,exclamation_mark", "#action-list", "Fire an action", lambda i: ActionPane(i, id="Actions")),
+    Tab("Spans", "4", "#trace-list", "Requests and all that they caused, in time", lambda i: SpanPane(i, id="Spans")),
     Tab(
-        "Connections", "4", "#connection-list", "Who inspects this host", lambda i: ConnectionPane(i, id="Connections")
+        "Connections", "5", "#connection-list", "Who inspects this host", lambda i: ConnectionPane(i, id="Connections")
     ),
 )
 """In the order of their keys."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from tui.cells import fit
 from tui.logs.text import cut, neutralise
 from tui.model.world import STATUS_SIGNS, ActorRow, World
-from tui.widgets.lines import Cells, Lines, fit
+from tui.widgets.lines import Cells, Lines
 
 __all__ = ("ActorList", "write_rate")
 

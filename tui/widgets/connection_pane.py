@@ -12,10 +12,11 @@ from textual.content import Content
 from textual.widgets import Static
 
 from protocol.messages import ConnectionInfo
+from tui.cells import fit
 from tui.inspection import Inspection
 from tui.logs.text import cut, neutralise
 from tui.watches import ConnectionsWatch
-from tui.widgets.lines import Cells, Lines, fit
+from tui.widgets.lines import Cells, Lines
 
 __all__ = ("ConnectionList", "ConnectionPane", "write_size")
 

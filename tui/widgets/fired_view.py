@@ -9,11 +9,12 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from tui.cells import fit
 from tui.logs.row import format_duration
 from tui.logs.text import cut, neutralise
 from tui.model.history import Fired, History
 from tui.model.values import brief
-from tui.widgets.lines import Cells, Lines, fit
+from tui.widgets.lines import Cells, Lines
 from tui.widgets.value_view import ValueView
 
 __all__ = ("FiredList", "FiredView", "describe")

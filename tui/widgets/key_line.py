@@ -51,6 +51,14 @@ KEYS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("?", "help"),
         ("q", "quit"),
     ),
+    "Spans": (
+        ("enter", "trace"),
+        ("a", "all/this"),
+        ("o", "open only"),
+        ("tab", "actors"),
+        ("?", "help"),
+        ("q", "quit"),
+    ),
     "Connections": (
         ("tab", "actors"),
         ("1", "logs"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -16,18 +16,12 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-__all__ = ("Cells", "Lines", "fit")
+from tui.cells import fit
+
+__all__ = ("Cells", "Lines")
 
 Cells = list[tuple[str, str]]
 """One line: texts with the component class that each is drawn in, empty for the widget's own style."""
-
-
-def fit(text: str, width: int, *, right: bool = False) -> str:
-    """Make a text exactly `width` cells wide: filled up with blanks, or cut with a `…` at its end."""
-    have = cell_len(text)
-    if have <= width:
-        return " " * (width - have) + text if right else text + " " * (width - have)
-    return set_cell_size(text, width - 1) + "…" if width > 0 else ""
 
 
 class Lines(ScrollView, can_focus=True):

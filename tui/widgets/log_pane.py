@@ -16,9 +16,9 @@ from textual.message import Message
 from textual.widgets import Static
 
 from protocol.errors import InspectorError
+from tui.cells import fit
 from tui.feed import LogFeed
 from tui.logs.text import cut, neutralise
-from tui.widgets.lines import fit
 from tui.widgets.log_view import LogView
 from tui.widgets.prompt import Prompt
 

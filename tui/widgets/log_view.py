@@ -236,6 +236,10 @@ class LogView(LogCanvas, can_focus=True):
         else:
             self._seek(query, text, self._window.cursor, forward=True)
 
+    def go_to(self, query: Query, text: str) -> None:
+        """Go to the oldest record that a query matches; `text` names it where there is none."""
+        self._seek(query, text, self.store.first_row, forward=True)
+
     def action_hit(self, direction: int) -> None:
         """Go to the next or the previous hit of the last search."""
         if self._query is None:

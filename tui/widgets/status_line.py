@@ -6,9 +6,9 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
+from tui.cells import fit
 from tui.link import Connected, LinkEvent, Lost
 from tui.logs.text import cut, neutralise
-from tui.widgets.lines import fit
 
 __all__ = ("StatusLine", "describe_lost", "write_lag")
 

@@ -11,8 +11,8 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Static
 
+from tui.cells import fit
 from tui.logs.text import cut, neutralise
-from tui.widgets.lines import fit
 
 __all__ = ("TabLine",)
 

@@ -12,9 +12,15 @@ __all__ = ("CopyWanted", "TraceWanted", "trace_of")
 
 @dataclass
 class TraceWanted(Message):
-    """Somebody wants to see all that a trace said."""
+    """Somebody wants to see all that a trace said.
+
+    Attributes:
+        trace_id: which.
+        span_id: the span to mark in it.
+    """
 
     trace_id: str
+    span_id: str | None = None
 
 
 @dataclass

@@ -43,6 +43,7 @@ FLOORS = (
         # Nothing below knows that a websocket exists.
         ("inspector.service",),
         ("inspector.host",),
+        ("inspector.programs",),
         ("inspector.cli",),
     ),
     (

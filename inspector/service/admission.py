@@ -59,6 +59,7 @@ class Strangers:
             crowd = max(self._wires, key=lambda key: len(self._wires[key]))
             victim = next(iter(self._wires[crowd]))
             self._strike(crowd, victim)
+            victim.evicted = True
             victim.close()
         self._wires.setdefault(_neighbourhood(address), {})[wire] = None
         self._count += 1

@@ -44,6 +44,7 @@ MAX_CONNECTIONS: Final = 1024
 """Websockets open at once; one more gets 503."""
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _TLS_RECORD: Final = b"\x16"
+_CROWDED: Final = "it was the oldest of too many that had not asked yet"
 
 # What websockets has to say of a peer's mistakes is said in our own log, once.
 _QUIET: Final = logging.getLogger("inspector.websockets")
@@ -137,8 +138,7 @@ class Service:
 
         wire = SocketWire(sock, nursery, drained) if self._tls is None else TlsWire(sock, nursery, drained, self._tls)
         protocol = _Websocket(max_size=MAX_FRAME, logger=_QUIET)
-        if self._strangers.enter(wire, address) is not None:
-            self._log.debug("handshake refused", reason="it was the oldest of too many that had not asked yet")
+        self._strangers.enter(wire, address)
         try:
             if not await self._admit(wire, protocol, peer):
                 return
@@ -169,7 +169,7 @@ class Service:
                 if await self._shake_hands(wire, protocol, peer):
                     return True
             except HandshakeError as exc:
-                self._log.debug("handshake refused", peer=peer, reason=str(exc))
+                self._log.debug("handshake refused", peer=peer, reason=_CROWDED if wire.evicted else str(exc))
         if patience.cancelled_caught:
             self._log.debug("handshake refused", peer=peer, reason=f"no request within {HANDSHAKE_TIMEOUT:g} s")
         else:
@@ -182,6 +182,8 @@ class Service:
         tail = rest = b""
         while not protocol.events and protocol.handshake_exc is None:
             data = await wire.receive()
+            if wire.evicted:
+                raise HandshakeError(_CROWDED)
             if not data:
                 return False
             if not tail and data.startswith(_TLS_RECORD):

@@ -41,6 +41,8 @@ class SocketWire:
         self.closed = False
         self.stalled = False
         """Whether it was cut because the peer took nothing."""
+        self.evicted = False
+        """Whether it was cut to make room for another."""
         self.progressed = False
         """Set each time that the peer takes some of what was kept: a sign of life, for whoever resets it."""
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import trio
 
-from tests.fuzz.arena import WIDTH, Arena, arena
+from tests.fuzz.arena import WIDTH, arena
 from tests.fuzz.attacks import ATTACKS
+from tests.fuzz.judge import alive
 
 __all__ = ()
 
@@ -46,11 +47,11 @@ async def _fuzz(seed: str, seconds: float) -> None:
             await found.wave(number)
             number += WIDTH
             if not objects and number >= _WARM_UP:
-                (objects, tasks), memory = Arena.alive(), _memory()
+                (objects, tasks), memory = alive(), _memory()
             if time.monotonic() - told > 10:
                 told = time.monotonic()
                 print(f"{number} attacks, {_memory():.0f} MiB", flush=True)
-        after = Arena.alive()
+        after = alive()
         kinds = Counter(found.attack_of(index)[0].__name__ for index in range(number))
         print(f"{number} attacks in {time.monotonic() - begin:.0f} s: {dict(kinds)}, {found.evicted} evicted")
         print(

@@ -1,15 +1,17 @@
 """Two hosts under attack, one with TLS, and the judge: what a host owes everybody, whatever a peer does.
 
-After each wave: no task of a connection is left but the healthy ones', the healthy client is answered and a new one is
-let in, and the service has said nothing above debug. Over all waves: the number of objects stays what it was.
+After each wave: there are the same tasks as before, the healthy client is answered and a new one is let in, and the
+log has one debug record at most for each mistake (`tests.fuzz.judge`); the standard library logs and warns of nothing.
 """
 
 from __future__ import annotations
 
-import gc
+import logging
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+import warnings
+from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 from pathlib import Path
@@ -20,15 +22,18 @@ import trio
 
 from inspector import Host, Registry, open_host
 from protocol.messages import ActorsRequest, ActorsResponse
-from tests.fuzz.attacker import Evicted
+from tests.fuzz.attacker import PRESENT, Attacker, Evicted
 from tests.fuzz.attacks import ATTACKS, Attack
+from tests.fuzz.judge import Listener, Loud, busy_tasks
 from tests.inspector.service.certificates import client_context, server_files
-from tests.inspector.service.support import TOKEN, Box, Client, Worker, attached, connection_tasks, service_tasks, until
+from tests.inspector.service.support import TOKEN, Box, Client, Worker, attached, connection_tasks, until
 
-__all__ = ("WIDTH", "Arena", "Unfair", "arena")
+__all__ = ("RING", "WIDTH", "Arena", "Unfair", "arena")
 
 WIDTH: Final = 8
 """Attackers at a time."""
+RING: Final = 8 * 2**20
+"""Bytes of a host's log that are kept: what one step of the loop may bring before the judge reads it."""
 _PATIENCE: Final = 30.0
 _QUICKER: Final[dict[tuple[str, str], float]] = {
     ("inspector.service.connection", "PING_INTERVAL"): 0.2,
@@ -45,19 +50,20 @@ class Unfair(AssertionError):
 class Arena:
     """The hosts and their healthy clients."""
 
-    def __init__(self, sides: list[tuple[Host, Client]], base: str) -> None:
+    def __init__(self, sides: list[tuple[Host, Client]], base: str, nursery: trio.Nursery, loud: Loud) -> None:
         self._sides = sides
         self._base = base
         self._rid = 0
-        self._read = [host.registry.log.next_seq for host, _ in sides]
-        self._tasks: list[str] = []
+        self._listeners = [Listener(host, nursery) for host, _ in sides]
+        self._loud = loud
+        self._tasks: Counter[str] = Counter()
         self.evicted = 0
         """Attackers that a flood kept out: they share its address."""
 
     async def begin(self) -> None:
         """Look at what there is in peace."""
-        await self._judge(self._sides_settled)
-        self._tasks = service_tasks()
+        await self._judge([])
+        self._tasks = busy_tasks()
 
     def attack_of(self, number: int) -> tuple[Attack, Host, Random]:
         """Return the attack of a number: the same each time."""
@@ -71,11 +77,13 @@ class Arena:
         Raises:
             Unfair: says which attack, or which wave, it was.
         """
+        present: list[tuple[Host, Attacker]] = []
+        PRESENT.set(present)
         async with trio.open_nursery() as nursery:
             for number in range(first, first + width):
                 nursery.start_soon(self._attack, number)
         try:
-            await self._judge(self._sides_settled)
+            await self._judge(present)
         except (AssertionError, trio.TooSlowError) as exc:
             names = [self.attack_of(number)[0].__name__ for number in range(first, first + width)]
             raise Unfair(f"seed {self._base}, wave {first}: {exc!r} after {', '.join(names)}") from exc
@@ -91,38 +99,30 @@ class Arena:
             # Whatever it is, what matters is how to make it happen again.
             raise Unfair(f"seed {self._base}, attack {number} ({attack.__name__}, {host.url}): {exc!r}") from exc
 
-    def _sides_settled(self) -> bool:
+    def _settled(self) -> bool:
         # The healthy ones' tasks and no others.
-        return connection_tasks() == len(self._sides) and (not self._tasks or service_tasks() == self._tasks)
+        return busy_tasks() == self._tasks if self._tasks else connection_tasks() == len(self._sides)
 
-    async def _judge(self, settled: Callable[[], bool]) -> None:
+    async def _settle(self) -> None:
         try:
-            await until(settled)
+            await until(self._settled)
         except trio.TooSlowError:
-            raise AssertionError(f"left behind: {service_tasks()}") from None
+            now = busy_tasks()
+            raise AssertionError(f"left behind: {now - self._tasks}; gone: {self._tasks - now}") from None
+
+    async def _judge(self, present: list[tuple[Host, Attacker]]) -> None:
+        await self._settle()
         with trio.fail_after(_PATIENCE):
-            for index, (host, client) in enumerate(self._sides):
+            for host, client in self._sides:
                 self._rid += 1
                 assert isinstance(await client.call(self._rid, "add"), int)
                 async with attached(host, **_options(host)) as newcomer:
                     answer = await newcomer.ask(ActorsRequest(id=1), ActorsResponse)
                     assert {row.actor for row in answer.actors} >= {"box/a"}
-                self._check_log(index, host)
-            await until(settled)
-
-    def _check_log(self, index: int, host: Host) -> None:
-        recorder = host.registry.log.recorder
-        since, self._read[index] = self._read[index], recorder.next_seq
-        for _, run in recorder.entries(since, recorder.next_seq):
-            for line, *_ in run:
-                if b'"target":"inspector.service' in line:
-                    assert b'"level":"DEBUG"' in line or b'"level":"TRACE"' in line, line
-
-    @staticmethod
-    def alive() -> tuple[int, int]:
-        """Count objects, and tasks of all kinds."""
-        gc.collect()
-        return len(gc.get_objects()), trio.lowlevel.current_statistics().tasks_living
+        await self._settle()
+        for (host, _), listener in zip(self._sides, self._listeners, strict=True):
+            listener.judge([attacker for its, attacker in present if its is host])
+        assert not self._loud.records, [record.getMessage() for record in self._loud.records]
 
 
 def _options(host: Host) -> dict[str, object]:
@@ -137,16 +137,23 @@ async def arena(base: str) -> AsyncIterator[Arena]:
         for (module, name), value in _QUICKER.items():
             setattr(sys.modules[module], name, value)
         async with AsyncExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("error")
+            loud = Loud()
+            logging.getLogger().addHandler(loud)
+            stack.callback(logging.getLogger().removeHandler, loud)
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             sides = []
             for tls in (None, server_files(folder)):
-                registry = Registry([Box, Worker], name="arena", record_size=2**20)
+                registry = Registry([Box, Worker], name="arena", record_size=RING)
                 registry.get_or_create(Box, "a")
                 registry.get_or_create(Worker, "w")
                 serving = open_host(registry, token=TOKEN, runtime_file=False, drain_timeout=1.0, tls=tls)
                 host = await stack.enter_async_context(serving)
                 sides.append((host, await stack.enter_async_context(attached(host, **_options(host)))))
-            found = Arena(sides, base)
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            stack.callback(nursery.cancel_scope.cancel)
+            found = Arena(sides, base, nursery, loud)
             await found.begin()
             yield found
     finally:

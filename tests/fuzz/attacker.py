@@ -8,6 +8,7 @@ import json
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from random import Random
 from typing import Any
 
@@ -25,17 +26,25 @@ from inspector import Host
 from protocol.dialects import CBOR, JSON, Dialect
 from protocol.errors import TABLE
 from protocol.messages import Error, Request, Response
+from tests.contract import Conversation
+from tests.fuzz.judge import REPROOFS
 from tests.fuzz.mutation import frame, pieces
 from tests.inspector.service.certificates import client_context
 from tests.inspector.service.peer import address_of
 from tests.inspector.service.support import TOKEN
 
-__all__ = ("CLOSE_CODES", "STATUSES", "Attacker", "Evicted", "connect")
+__all__ = ("CLOSE_CODES", "PRESENT", "STATUSES", "Attacker", "Evicted", "connect")
 
 CLOSE_CODES = frozenset({1000, 1001, 1002, 1007, 1008, 1009})
 """Documented ones, and the peer's own of a proper goodbye."""
 STATUSES = frozenset({101, 200, 400, 401, 403, 404, 405, 414, 426, 431, 501, 503, 505})
+_LOOKED_THROUGH = 50
+"""Answers that are held against the protocol's description. That takes long: with more this would be a slow peer."""
 _RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+
+
+PRESENT: ContextVar[list[tuple[Host, Attacker]]] = ContextVar("PRESENT")
+"""The attackers of a wave, each with the host that it attacks."""
 
 
 class Evicted(Exception):
@@ -63,6 +72,16 @@ class Attacker:
         self.polite = True
         """Whether it answers pings."""
         self.head = b""
+        self.reproofs = 0
+        """Messages of its own that it has been told were wrong."""
+        self.heard_all = False
+        """Whether it has heard what became of each message that it sent."""
+        self.too_slow = False
+        """Whether the connection broke under it, for which silence alone is a reason."""
+        host, port, *_ = sock.socket.getsockname()
+        self.name = f"{host}:{port}"
+        """As the host calls it."""
+        self._talk = Conversation(self.dialect.subprotocol)
         self._sock = sock
         self._stream = stream
         name = Subprotocol(self.dialect.subprotocol)
@@ -129,11 +148,15 @@ class Attacker:
         elif frame.opcode in (Opcode.BINARY, Opcode.TEXT):
             assert (frame.opcode is Opcode.BINARY) == self.dialect.binary
             data = bytes(frame.data)
-            message = self.dialect.decode_to_client(data if self.dialect.binary else data.decode())
+            said = data if self.dialect.binary else data.decode()
+            if self.answers.total() < _LOOKED_THROUGH:
+                self._talk.got(said)
+            message = self.dialect.decode_to_client(said)
             assert message is not None
             if isinstance(message, Error):
                 assert f"{message.group}.{message.code}" in TABLE, message
                 assert message.code != "internal_error", message
+                self.reproofs += message.group == "inspector" and message.code in REPROOFS
             if isinstance(message, (Response, Error)):
                 self.answers[message.rid] += 1
 
@@ -214,6 +237,8 @@ async def connect(host: Host, rng: Random) -> AsyncIterator[Attacker]:
                 await tls.do_handshake()
             except trio.BrokenResourceError:
                 raise Evicted from None
-        yield Attacker(sock, stream, rng)
+        attacker = Attacker(sock, stream, rng)
+        PRESENT.get().append((host, attacker))
+        yield attacker
     finally:
         await trio.aclose_forcefully(sock)

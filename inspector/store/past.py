@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from inspector.store.query import Cursor, CursorError, Page, PageLines, Query
+from inspector.tracing.decide import Judge
 
 if TYPE_CHECKING:
     from inspector.tracing import Log
-    from inspector.tracing.sites import Site
 
 __all__ = ("Past",)
 
@@ -43,21 +43,19 @@ class Past:
         log = self._log
         recorder = log.recorder
         page = PageLines(query.limit)
-        decided: dict[Site, bool] = {}
-        passes = query.filter.enabled
+        judge = Judge(query.filter)
+        rules, scoped = judge.rules, judge.scoped
         actor, trace_id, any_time = query.actor, query.trace_id, query.any_time
         # What is logged meanwhile is no part of the past.
         end = recorder.next_seq
         for first, run in recorder.entries(seq, end):
             for start in range(0, len(run), _SLICE):
                 for number, (line, site, span) in enumerate(run[start : start + _SLICE], first + start):
-                    wanted = decided.get(site)
-                    if wanted is None:
-                        wanted = decided[site] = passes(site.level, site.target)
                     if (
-                        wanted
+                        rules[site]
                         and (actor is None or actor == span.actor)
                         and (trace_id is None or trace_id == span.trace_id)
+                        and (not scoped or judge.of_line(site, span, line))
                         and (any_time or query.in_time(line, line.index(b'"timestamp":"') + 13))
                         and not page.add(line)
                     ):

@@ -121,7 +121,7 @@ def emitter(log: Log, site: Site) -> Emit:
 
     def emit_guarded(message: str, /, **fields: Any) -> None:
         span = current()
-        if guard(span if span is not None and span.log is log else log.host_span):
+        if guard(span if span is not None and span.log is log else log.host_span, message, fields):
             emit(message, **fields)
 
     return emit_guarded

@@ -211,7 +211,7 @@ class Log:
         self, site: Site, span: Span, message: str, fields: dict[str, Any], exception: BaseException | None
     ) -> None:
         """Record an event, if someone wants it. Loggers call this."""
-        if not site.open or (site.guard is not None and not site.guard(span)):
+        if not site.open or (site.guard is not None and not site.guard(span, message, fields)):
             return
         own = self.event_fields.encode(message, fields)[_MESSAGE:]
         text = span.text()
@@ -249,8 +249,7 @@ class Log:
         self.secrets.add_value(value)
         self.span_heads.clear()
         self._open_spans.forget_texts()
-        # The loggers' methods remember texts.
-        self.rewire()
+        self._wiring.rewrite()
 
     def _write_start(self, span: Span) -> None:
         site = span.site
@@ -311,7 +310,7 @@ class Log:
         return reader
 
     def _last(self, reader: LogReader, backlog: int, end: int) -> int:
-        matching = self.recorder.backwards(end, lambda entry: reader.wants(entry[1], entry[2]))
+        matching = self.recorder.backwards(end, reader.takes)
         return min(itertools.islice(matching, backlog), default=end)
 
     def leave(self, reader: LogReader, linger: float) -> None:
@@ -329,8 +328,8 @@ class Log:
 
     def wake(self, site: Site, span: Span) -> None:
         """Wake the armed readers that want a record."""
-        for reader in tuple(self.armed):
-            if reader.wants(site, span):
+        for reader in tuple(site.readers):
+            if reader in self.armed and reader.wants(site, span):
                 try:
                     self.armed.remove(reader)
                 except KeyError:
@@ -365,9 +364,9 @@ class Log:
         """Return the site of a level and target."""
         return self._wiring.site(level, target)
 
-    def rewire(self) -> None:
-        """Decide anew who wants what, and swap the loggers' methods. For a reader whose filter has changed."""
-        self._wiring.rewire()
+    def filter_changed(self, reader: LogReader) -> None:
+        """Record what a reader wants now. `LogReader.set_filter` calls this."""
+        self._wiring.changed(reader)
 
     # ---- sinks ----
 

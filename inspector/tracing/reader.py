@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from inspector.tracing.recorder import Entry, Parts, numbered
-from protocol.filters import Filter
+from inspector.tracing.decide import Judge
+from inspector.tracing.recorder import Entry, Parts, line_of, numbered
+from protocol.filters import Filter, Rule
 
 if TYPE_CHECKING:
     from inspector.tracing.log import Log
@@ -21,21 +22,8 @@ MAX_CHUNK: Final = 256 * 1024
 """Bytes of a chunk's lines unless asked for otherwise."""
 
 _T = TypeVar("_T")
-_Writer = Callable[[bytes, Sequence[bytes], list[Parts], "dict[Site, bool]"], tuple[list[_T], int]]
+_Writer = Callable[[bytes, Sequence[bytes], list[Parts], "dict[Site, bool | Rule]"], tuple[list[_T], int]]
 """Makes pieces of those records of a block that are wanted, and says how long the lines are with their newlines."""
-
-
-class _Decisions(dict["Site", bool]):
-    """Whether a filter wants a site, found out when first asked."""
-
-    __slots__ = ("_filter",)
-
-    def __init__(self, filter: Filter) -> None:
-        self._filter = filter
-
-    def __missing__(self, site: Site) -> bool:
-        decided = self[site] = self._filter.enabled(site.level, site.target)
-        return decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +58,20 @@ class LogReader:
     came to the end of the log: so call `collect` until it returns None, then wait to be woken.
 
     Attributes:
+        judge: decides by its filter.
         next_seq: the number of the first record that it has not looked at yet.
         missed: how many of the records that it asked for were no longer kept when it came.
         total_dropped: how many it lost since, for it was too slow.
     """
 
     __slots__ = (
-        "_decided",
-        "_filter",
         "_log",
         "_spoken",
         "_wake",
         "actor",
         "armed",
         "closed",
+        "judge",
         "missed",
         "next_seq",
         "total_dropped",
@@ -91,8 +79,7 @@ class LogReader:
 
     def __init__(self, log: Log, filter: Filter, actor: str | None, next_seq: int, wake: Callable[[], None]) -> None:
         self._log = log
-        self._filter = filter
-        self._decided = _Decisions(filter)
+        self.judge = Judge(filter)
         self._wake = wake
         self._spoken = next_seq
         self.actor = actor
@@ -110,13 +97,12 @@ class LogReader:
     @property
     def filter(self) -> Filter:
         """What it wants to see."""
-        return self._filter
+        return self.judge.filter
 
     def set_filter(self, filter: Filter) -> None:
         """Want something else from now on, also of the records that it has not looked at yet."""
-        self._filter = filter
-        self._decided = _Decisions(filter)
-        self._log.rewire()
+        self.judge = Judge(filter)
+        self._log.filter_changed(self)
 
     @property
     def behind(self) -> int:
@@ -129,8 +115,12 @@ class LogReader:
         return self.total_dropped + max(0, self._log.first_seq - self.next_seq)
 
     def wants(self, site: Site, span: Span) -> bool:
+        """Tell if what is written at a site in a span belongs to what this reader sees, or may do so."""
+        return (self.actor is None or self.actor == span.actor) and self.judge.of_span(site, span) is not False
+
+    def takes(self, parts: Parts) -> bool:
         """Tell if a record belongs to what this reader sees."""
-        return self._decided[site] and (self.actor is None or self.actor == span.actor)
+        return (self.actor is None or self.actor == parts[2].actor) and _inside(self.judge, parts)
 
     def collect(self, max_bytes: int = MAX_CHUNK) -> LogChunk | None:
         """Return the next lines; None when nothing that matches has come.
@@ -164,6 +154,7 @@ class LogReader:
         seq = self.next_seq
         pieces: list[_T] = []
         dropped = size = 0
+        judge = self.judge
         for first, run in recorder.runs(seq, end):
             dropped += first - seq
             seq = first
@@ -172,7 +163,7 @@ class LogReader:
                 left: list[tuple[Sequence[bytes], list[Parts]]] = [(all_numbers, whole)]
                 while left:
                     numbers, block = left.pop()
-                    more, length = write(head, *self._narrowed(numbers, block), self._decided)
+                    more, length = write(head, *self._narrowed(numbers, block, judge), judge.rules)
                     if size + length > max_bytes + 1:
                         if len(block) > 1:
                             half = len(block) // 2
@@ -188,11 +179,18 @@ class LogReader:
         dropped += end - seq
         return self._told(end, dropped, pieces)
 
-    def _narrowed(self, numbers: Sequence[bytes], block: list[Parts]) -> tuple[Sequence[bytes], list[Parts]]:
+    def _narrowed(
+        self, numbers: Sequence[bytes], block: list[Parts], judge: Judge
+    ) -> tuple[Sequence[bytes], list[Parts]]:
         """Leave out what one can only tell by the record, not by its site."""
-        if self.actor is None:
+        actor = self.actor
+        if actor is None and not judge.scoped:
             return numbers, block
-        kept = [at for at, parts in enumerate(block) if parts[2].actor == self.actor]
+        kept = [
+            at
+            for at, parts in enumerate(block)
+            if (actor is None or parts[2].actor == actor) and (not judge.scoped or _inside(judge, parts))
+        ]
         return [numbers[at] for at in kept], [block[at] for at in kept]
 
     def _told(self, next_seq: int, dropped: int, pieces: list[_T]) -> tuple[int, int, int, list[_T]] | None:
@@ -220,7 +218,7 @@ class LogReader:
 
 
 def _joined(
-    head: bytes, numbers: Sequence[bytes], block: list[Parts], decided: dict[Site, bool]
+    head: bytes, numbers: Sequence[bytes], block: list[Parts], decided: dict[Site, bool | Rule]
 ) -> tuple[list[bytes], int]:
     """Write the lines of a block as one text, each behind a newline: no line is made for itself."""
     head = b"\n" + head
@@ -234,7 +232,7 @@ def _joined(
 
 
 def _entries(
-    head: bytes, numbers: Sequence[bytes], block: list[Parts], decided: dict[Site, bool]
+    head: bytes, numbers: Sequence[bytes], block: list[Parts], decided: dict[Site, bool | Rule]
 ) -> tuple[list[Entry], int]:
     join = b"".join
     entries = [
@@ -243,3 +241,9 @@ def _entries(
         if decided[site]
     ]
     return entries, sum([len(entry[0]) for entry in entries]) + len(entries)
+
+
+def _inside(judge: Judge, parts: Parts) -> bool:
+    site, span = parts[1], parts[2]
+    decided = judge.of_span(site, span)
+    return judge.of_line(site, span, line_of(0, parts)) if decided is None else decided

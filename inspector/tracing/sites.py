@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
 from protocol.records import LEVEL_NAMES
 
 if TYPE_CHECKING:
+    from inspector.tracing.reader import LogReader
     from inspector.tracing.spans import Span
 
-__all__ = ("Site",)
+__all__ = ("Guard", "Site")
+
+
+class Guard(Protocol):
+    """Tells if someone wants a record: of a span, or of an event with its message and fields."""
+
+    def __call__(self, span: Span, message: str = "", fields: dict[str, Any] | None = None, /) -> bool: ...
 
 
 class Site:
@@ -21,10 +27,11 @@ class Site:
     Attributes:
         event, start, end: a record of each kind, from the end of its time up to where they differ.
         open: someone wants records from here.
-        guard: None when whoever they speak of, else a question to ask of each record's span.
+        guard: None when whoever they speak of and whatever they say, else a question to ask of each.
+        readers: those who want some of them.
     """
 
-    __slots__ = ("end", "event", "guard", "level", "open", "start", "target")
+    __slots__ = ("end", "event", "guard", "level", "open", "readers", "start", "target")
 
     def __init__(self, level: int, target: str) -> None:
         self.level = level
@@ -36,4 +43,5 @@ class Site:
         self.start = head % (name, b"span_start", quoted)
         self.end = head % (name, b"span_end", quoted)
         self.open = False
-        self.guard: Callable[[Span], bool] | None = None
+        self.guard: Guard | None = None
+        self.readers: list[LogReader] = []

@@ -25,12 +25,13 @@ class Wiring:
         sites: by level and target; only ever grows.
     """
 
-    __slots__ = ("_lock", "_log", "_loggers", "_wants", "sites")
+    __slots__ = ("_lock", "_log", "_loggers", "_readers", "_wants", "sites")
 
     def __init__(self, log: Log, record: Filter) -> None:
         self.sites: dict[tuple[int, str], Site] = {}
         self._log = log
         self._loggers: dict[str, Logger] = {}
+        self._readers: list[LogReader] = []
         self._lock = threading.RLock()
         self._wants = Wants(record)
 
@@ -40,6 +41,7 @@ class Wiring:
         if site is None:
             with self._lock:
                 site = self.sites.setdefault((level, target), Site(level, target))
+                site.readers = [reader for reader in self._readers if reader.judge.rules[site]]
                 self._judge(site)
         return site
 
@@ -52,39 +54,55 @@ class Wiring:
                 logger = self._loggers.setdefault(target, Logger(self._log, target, sites))
         return logger
 
-    @property
-    def record(self) -> Filter:
-        """The ring's own filter."""
-        return self._wants.record
-
     def set_record(self, filter: Filter) -> None:
         """Record something else from now on."""
         with self._lock:
-            self._wants.record = filter
+            self._wants.set_record(filter)
             self.rewire()
 
     def enter(self, reader: LogReader) -> None:
         """Record what a reader wants, too."""
         with self._lock:
-            self._wants.readers.append(reader)
-            self.rewire()
+            self._readers.append(reader)
+            wanted = [site for site in [*self.sites.values()] if reader.judge.rules[site]]
+            for site in wanted:
+                site.readers.append(reader)
+            self._judge_all([site for site in wanted if not site.open or site.guard is not None])
 
     def leave(self, reader: LogReader, linger: float) -> None:
         """Record no more than the others want, after `linger` seconds."""
         with self._lock:
-            self._wants.readers.remove(reader)
+            self._readers.remove(reader)
             if linger > 0:
                 deadline = self._log.monotonic() + int(linger * 1e9)
-                self._wants.add_linger(Linger(reader.filter, reader.actor, deadline))
+                self._wants.add_linger(Linger(reader.judge, reader.actor, deadline))
+            self._strike(reader)
             self.rewire()
 
+    def changed(self, reader: LogReader) -> None:
+        """Record what a reader wants now, in place of what it wanted."""
+        with self._lock:
+            if reader in self._readers:
+                self._strike(reader)
+                for site in [*self.sites.values()]:
+                    if reader.judge.rules[site]:
+                        site.readers.append(reader)
+                self.rewire()
+
     def rewire(self) -> None:
-        """Decide anew who wants what, and swap the loggers' methods."""
+        """Decide anew who wants what, and swap the methods of the loggers that it makes a difference to."""
         with self._lock:
             self._wants.expire(self._log.monotonic())
-            # Copies: a finaliser that logs from a new target may come in between.
-            for site in [*self.sites.values()]:
-                self._judge(site)
+            # Copies, here and above: a finaliser that logs from a new target may come in between.
+            self._judge_all([*self.sites.values()])
+
+    def rewrite(self) -> None:
+        """Begin anew with all that was remembered of texts: they are written in another way."""
+        with self._lock:
+            self._wants.forget()
+            for reader in self._readers:
+                reader.judge.forget()
+            self.rewire()
             for logger in [*self._loggers.values()]:
                 logger.swap()
 
@@ -92,7 +110,28 @@ class Wiring:
         """Let nobody want anything any more. Waits for no lock, for whoever has it may not be in this process."""
         self._lock = threading.RLock()
         self._wants = Wants(parse_filter("off"))
+        self._readers = []
+        for site in [*self.sites.values()]:
+            site.readers = []
         self.rewire()
+
+    def _strike(self, reader: LogReader) -> None:
+        for site in [*self.sites.values()]:
+            if reader in site.readers:
+                site.readers.remove(reader)
+
+    def _judge_all(self, sites: list[Site]) -> None:
+        stale: dict[str, None] = {}
+        for site in sites:
+            before = site.open, site.guard
+            self._judge(site)
+            # A guard is never the same again.
+            if (site.open, site.guard) != before:
+                stale[site.target] = None
+        for target in stale:
+            logger = self._loggers.get(target)
+            if logger is not None:
+                logger.swap()
 
     def _judge(self, site: Site) -> None:
         site.open, site.guard = self._wants.judge(site, self._log.monotonic, self.rewire)

@@ -1,6 +1,18 @@
 """Log filters: the one grammar, its errors, and what a filter decides."""
 
 from protocol.filters.errors import FilterError
-from protocol.filters.grammar import Directive, Filter, parse_filter
+from protocol.filters.fields import FieldTest, Operator
+from protocol.filters.grammar import MAX_LENGTH, parse_filter
+from protocol.filters.model import Directive, Filter, Rule, Scope
 
-__all__ = ("Directive", "Filter", "FilterError", "parse_filter")
+__all__ = (
+    "MAX_LENGTH",
+    "Directive",
+    "FieldTest",
+    "Filter",
+    "FilterError",
+    "Operator",
+    "Rule",
+    "Scope",
+    "parse_filter",
+)

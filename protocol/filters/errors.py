@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 __all__ = ("FilterError",)
 
 
@@ -24,3 +26,10 @@ class FilterError(ValueError):
     def __str__(self) -> str:
         hint = f"; did you mean {self.proposal!r}?" if self.proposal is not None else ""
         return f"{self.message} (at character {self.position}){hint}"
+
+    def pointed(self, text: str) -> str:
+        """Return the filter's text as one line, and below it a mark under the character at fault."""
+        line = "".join(each if each.isprintable() else " " for each in text)
+        before = line[: self.position]
+        columns = sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in before)
+        return f"{line}\n{' ' * columns}^"

@@ -1,101 +1,54 @@
-"""The one parser of log filters, and the decisions that a filter makes.
+"""The one parser of log filters.
 
-The grammar, of which this version takes the levels and the targets::
+The grammar::
 
     filter    := directive ("," directive)*          blanks around anything are ignored
     directive := level | selector ["=" level]
     selector  := target [scope] | scope
     scope     := "[" [span] ["{" test ("," test)* "}"] "]"
+    test      := field [("=" | "!=" | "<" | "<=" | ">" | ">=" | "~") value]     ~ is a regular expression
     level     := off | error | warn | info | debug | trace | 0..5               any case
-    target    := letters, digits, _ . -
+    value     := bare word | "quoted, with \\" and \\\\ escapes"
+    target, span, field := letters, digits, _ . -
 
-A scope is refused where it stands. It reads as `RUST_LOG` does (0 is off, 5 is trace) except where that has
-traps: a target matches whole dotted segments, and a word that is no level but was perhaps meant as one is
-refused.
+It reads as `RUST_LOG` does (0 is off, 5 is trace) except where that has traps: a target matches whole dotted segments,
+a word that is no level but was perhaps meant as one is refused, and so is a level right before a scope, where a comma
+was forgotten. A bare word has no blanks and none of ``, " { } [ ]``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from protocol.filters.errors import FilterError
-from protocol.records import DEBUG, ERROR, INFO, LEVEL_NAMES, OFF, TRACE, WARN, propose_level
+from protocol.filters.fields import FieldTest, Operator, is_bare
+from protocol.filters.model import Directive, Filter, Scope
+from protocol.filters.pattern import PatternError
+from protocol.records import DEBUG, ERROR, INFO, OFF, TRACE, WARN, propose_level
 
-__all__ = ("Directive", "Filter", "parse_filter")
+__all__ = ("MAX_LENGTH", "parse_filter")
+
+MAX_LENGTH: Final = 4096
+"""Characters of a filter."""
 
 _WORDS: Final = {"trace": TRACE, "debug": DEBUG, "info": INFO, "warn": WARN, "error": ERROR, "off": OFF}
 _DIGITS: Final = {"0": OFF, "1": ERROR, "2": WARN, "3": INFO, "4": DEBUG, "5": TRACE}
 _LEVELS: Final = _WORDS | _DIGITS
-_NAMES: Final = (*(name.lower() for name in LEVEL_NAMES), "off")
 
-# A filter remembers what it decided for this many targets, then forgets all: programs have some hundred
-# targets, but a target made from data must not make a filter grow for ever.
-_CACHE_SIZE: Final = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Directive:
-    """One rule: records of `target` ("" is every one) and below it pass from `level` on; OFF lets none pass."""
-
-    target: str
-    level: int
-
-    def __str__(self) -> str:
-        name = _NAMES[self.level]
-        return f"{self.target}={name}" if self.target else name
-
-
-class Filter:
-    """A parsed filter: immutable, compared by what it says, good for any number of readers and threads."""
-
-    __slots__ = ("_cache", "_levels", "directives")
-
-    def __init__(self, directives: tuple[Directive, ...]) -> None:
-        """Take directives in any order; of equal selectors the last one counts."""
-        self._levels = {directive.target: directive.level for directive in directives}
-        self.directives: Final = tuple(Directive(target, level) for target, level in sorted(self._levels.items()))
-        self._cache: dict[str, int] = {}
-
-    def level_for(self, target: str) -> int:
-        """Return the lowest level that passes for a target; OFF when none does."""
-        level = self._cache.get(target)
-        if level is None:
-            level = self._decide(target)
-            if len(self._cache) >= _CACHE_SIZE:
-                self._cache.clear()
-            self._cache[target] = level
-        return level
-
-    def _decide(self, target: str) -> int:
-        levels = self._levels
-        selector = target
-        while selector:
-            if selector in levels:
-                return levels[selector]
-            selector = selector.rpartition(".")[0]
-        return levels.get("", OFF)
-
-    def enabled(self, level: int, target: str) -> bool:
-        """Tell if a record of this level and target passes."""
-        return level >= self.level_for(target)
-
-    @property
-    def lowest_level(self) -> int:
-        """The lowest level that passes for any target: nothing below it is ever of use; OFF when nothing is."""
-        return min((directive.level for directive in self.directives), default=OFF)
-
-    def __str__(self) -> str:
-        return ",".join(map(str, self.directives))
-
-    def __repr__(self) -> str:
-        return f"<Filter {self}>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Filter) and self.directives == other.directives
-
-    def __hash__(self) -> int:
-        return hash(self.directives)
+_OPERATORS: Final[tuple[Operator, ...]] = ("!=", "<=", ">=", "=", "<", ">", "~")
+# What other languages say, and what is said here. The longer ones first.
+_FOREIGN: Final = {
+    "===": "=",
+    "!==": "!=",
+    "==": "=",
+    "=~": "~",
+    "~=": "~",
+    "=>": ">=",
+    "=<": "<=",
+    "<>": "!=",
+    "!~": None,
+    ":": "=",
+}
 
 
 def parse_filter(text: str) -> Filter:
@@ -104,7 +57,9 @@ def parse_filter(text: str) -> Filter:
     Raises:
         FilterError: it does not parse; nothing of it counts then.
     """
-    return Filter(tuple(_Parser(text).directives()))
+    if len(text) > MAX_LENGTH:
+        raise FilterError(f"a filter has at most {MAX_LENGTH} characters", MAX_LENGTH)
+    return Filter(_Parser(text).directives())
 
 
 class _Parser:
@@ -126,42 +81,132 @@ class _Parser:
         self.blanks()
         start = self.at
         word = self.word()
-        if not word:
-            if self.peek() == "[":
-                raise self.scope()
-            if self.peek() in (",", ""):
-                raise FilterError("a directive is missing here", self.at)
-            raise self.unexpected()
+        if not word and self.peek() != "[":
+            self.missing("a directive")
         self.blanks()
         if self.peek() == "[":
-            raise self.scope()
+            if word.lower() in _LEVELS:
+                raise FilterError(f"{word!r} is a level, and a comma is missing behind it", self.at, ",[")
+            if word:
+                self.target(word, start)
+            return self.scoped(word, start)
         if self.peek() == "=":
             self.at += 1
             self.target(word, start)
             return Directive(word, self.level(word))
-        if self.peek() not in (",", ""):
-            raise self.unexpected()
+        self.end()
         level = _LEVELS.get(word.lower())
         if level is not None:
             return Directive("", level)
         if word.isdecimal():
             raise FilterError(f"level {word} does not exist, levels are 0 (off) to 5 (trace)", start, "5")
-        proposal = propose_level(word)
-        if proposal is not None:
-            raise FilterError(
-                f"{word!r} is not a level (for a target of that name write {word}=trace)", start, proposal
-            )
+        self.no_level(word, start, f"{word}=trace")
         self.target(word, start)
         return Directive(word, TRACE)
+
+    def scoped(self, target: str, start: int) -> Directive:
+        scope = self.scope()
+        self.blanks()
+        if self.peek() == "=":
+            self.at += 1
+            return Directive(target, self.level(target), scope)
+        behind = self.at
+        if self.word():
+            raise FilterError("a '=' is missing here", behind, "=")
+        self.end()
+        self.no_level(target, start, f"{target}{scope}=trace")
+        return Directive(target, TRACE, scope)
+
+    def scope(self) -> Scope:
+        self.at += 1
+        self.blanks()
+        span = self.word()
+        self.blanks()
+        tests: list[FieldTest] = []
+        if self.peek() == "{":
+            self.at += 1
+            tests.append(self.test())
+            while self.peek() == ",":
+                self.at += 1
+                tests.append(self.test())
+            self.close("}")
+            self.blanks()
+        self.close("]")
+        return Scope(span, tuple(tests))
+
+    def test(self) -> FieldTest:
+        self.blanks()
+        field = self.word()
+        if not field:
+            self.missing("a field")
+        self.blanks()
+        operator = self.operator()
+        if not operator:
+            return FieldTest(field)
+        self.blanks()
+        value, places = self.value()
+        self.blanks()
+        if self.peek() and self.peek() not in ",}]":
+            self.after_value()
+        try:
+            return FieldTest(field, operator, value)
+        except PatternError as error:
+            raise FilterError(f"{error.message} (in a regular expression)", places[error.position]) from None
+
+    def operator(self) -> Operator:
+        for foreign, ours in _FOREIGN.items():
+            if self.text.startswith(foreign, self.at):
+                raise FilterError(f"{foreign!r} is no comparison", self.at, ours)
+        for each in _OPERATORS:
+            if self.text.startswith(each, self.at):
+                self.at += len(each)
+                return each
+        if self.peek() == "!":
+            raise FilterError("'!' is no comparison", self.at, "!=")
+        return ""
+
+    def value(self) -> tuple[str, list[int]]:
+        """Read a value; return with it where each of its characters stands, and its end."""
+        if self.peek() == '"':
+            return self.quoted()
+        start = self.at
+        while self.peek() and is_bare(self.text[start : self.at + 1]):
+            self.at += 1
+        if self.at == start:
+            if self.peek() == "'":
+                raise FilterError("a value is quoted by double quotes", self.at, '"')
+            self.missing("a value")
+        return self.text[start : self.at], [*range(start, self.at + 1)]
+
+    def quoted(self) -> tuple[str, list[int]]:
+        start = self.at
+        self.at += 1
+        characters: list[str] = []
+        places: list[int] = []
+        while self.peek() != '"':
+            if not self.peek():
+                raise FilterError(f"the value that begins at {start} has no closing quote", self.at, '"')
+            places.append(self.at)
+            # Any other backslash is itself, so that a regular expression needs no two.
+            self.at += self.text.startswith(('\\"', "\\\\"), self.at)
+            characters.append(self.peek())
+            self.at += 1
+        places.append(self.at)
+        self.at += 1
+        return "".join(characters), places
+
+    def after_value(self) -> NoReturn:
+        character = self.peek()
+        if character in '"{[' and not self.text[self.at - 1].isspace():
+            raise FilterError(f"a value with {character!r} in it stands in double quotes", self.at, '"')
+        raise FilterError("a comma is missing here", self.at, ",")
 
     def level(self, target: str) -> int:
         self.blanks()
         start = self.at
         word = self.word()
         if not word:
-            if self.peek() in (",", ""):
-                raise FilterError("a level is missing here", self.at)
-            raise self.unexpected()
+            self.missing("a level")
         level = _LEVELS.get(word.lower())
         if level is None:
             if word.isdecimal():
@@ -172,9 +217,14 @@ class _Parser:
                 )
             raise FilterError(f"{word!r} is not a level", start, propose_level(word))
         self.blanks()
-        if self.peek() not in (",", ""):
-            raise self.unexpected()
+        self.end()
         return level
+
+    def no_level(self, word: str, start: int, explicit: str) -> None:
+        """Refuse a target that was perhaps meant as a level, where nothing says that it was not."""
+        proposal = propose_level(word) if word else None
+        if proposal is not None:
+            raise FilterError(f"{word!r} is not a level (for a target of that name write {explicit})", start, proposal)
 
     def target(self, word: str, start: int) -> None:
         """Refuse a target with an empty segment: nothing could ever match it."""
@@ -185,14 +235,30 @@ class _Parser:
                 raise FilterError(f"{word!r} has an empty segment", start + min(at, len(word) - 1), proposal)
             at += len(segment) + 1
 
-    def scope(self) -> FilterError:
-        return FilterError("span scopes in [ ] are not understood by this version", self.at)
+    def close(self, bracket: str) -> None:
+        if self.peek() != bracket:
+            if self.peek() in ("", "=", ",", "]"):
+                raise FilterError(f"a {bracket!r} is missing here", self.at, bracket)
+            self.unexpected()
+        self.at += 1
 
-    def unexpected(self) -> FilterError:
-        character = self.text[self.at]
+    def missing(self, what: str) -> NoReturn:
+        if self.peek() in ("", ",", "}", "]"):
+            raise FilterError(f"{what} is missing here", self.at)
+        self.unexpected()
+
+    def end(self) -> None:
+        """Refuse anything but the end of a directive."""
+        if self.peek() not in (",", ""):
+            self.unexpected()
+
+    def unexpected(self) -> NoReturn:
+        character = self.peek()
         if self.text.startswith("::", self.at):
-            return FilterError("segments of a target are joined by a dot", self.at, ".")
-        return FilterError(f"unexpected {character!r}", self.at)
+            raise FilterError("segments of a target are joined by a dot", self.at, ".")
+        if character == "{":
+            raise FilterError("tests stand in the brackets of a scope", self.at, "[{")
+        raise FilterError(f"unexpected {character!r}", self.at)
 
     def peek(self) -> str:
         return self.text[self.at : self.at + 1]

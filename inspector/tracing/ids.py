@@ -57,8 +57,7 @@ def new_span_id() -> bytes:
     try:
         return _span_ids.pop()
     except IndexError:
-        digits = _random.randbytes(8 * _BATCH).hex().encode()
-        ids = [digits[at : at + 16] for at in range(0, len(digits), 16)]
+        ids = _random.randbytes(8 * _BATCH).hex(" ", 8).encode().split()
         # One that is all zero comes once in 2 ** 64.
         if _NO_ID not in ids:
             _span_ids.extend(ids)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import socket
 import time
-import weakref
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -20,9 +19,9 @@ from inspector.tracing.layers import HostFilters
 from inspector.tracing.logger import Logger, log_closed, log_opened
 from inspector.tracing.open_spans import OpenSpans
 from inspector.tracing.reader import LogReader
-from inspector.tracing.recorder import SPAN_COST, Recorder
+from inspector.tracing.recorder import Recorder
 from inspector.tracing.secrets import Secrets
-from inspector.tracing.spans import Span, Status
+from inspector.tracing.spans import Span, make_span
 from inspector.tracing.wiring import Wiring
 from protocol.filters import Filter, parse_filter
 from protocol.records import DEBUG
@@ -36,11 +35,6 @@ __all__ = ("RECORD_SIZE", "Log")
 RECORD_SIZE: Final = 16 * 2**20
 """The ring's size unless set, in bytes."""
 
-_ENDINGS: Final[dict[Status, bytes]] = {
-    "ok": b',"duration_ns":%d%b,"status":"ok"',
-    "error": b',"duration_ns":%d%b,"status":"error"',
-    "cancelled": b',"duration_ns":%d%b,"status":"cancelled"',
-}
 _SPAN_NAMES: Final = 256
 _MESSAGE: Final = len(b'{"message":')
 
@@ -54,6 +48,7 @@ class Log:
         host_id: new for each log: a sequence number is good for one host id alone.
         filters: what it records and shows, and what holds over that for a while.
         host_span: the span of events outside any other. `open` starts it and `close` ends it.
+        open_spans: those that the ring does not hold.
         armed: the readers that wait to be woken.
         busy: while task timing is on, tells how many nanoseconds the tasks of a span have run that ends now, by its
             key and when it began; None where nobody knows. Whoever times tasks sets it.
@@ -105,13 +100,16 @@ class Log:
         shown = parse_filter(log) if isinstance(log, str) else log
         self.filters: Final = HostFilters(record, shown, self._wiring.set_record)
         self._sites = self._wiring.sites
-        self._open_spans = OpenSpans()
+        self.open_spans: Final = OpenSpans()
+        self.recorder.on_drop = self.open_spans.take_over
         self._sinks: tuple[Sink, ...] = ()
         self._opened = False
         self._closed = False
         site = self.site(DEBUG, "inspector.tracing")
-        self.host_span: Final = Span(self, site, "host", {"host_id": self.host_id, "host_name": self.host_name}, None)
-        self._open_spans.references[self.host_span.key] = weakref.ref(self.host_span)
+        self.host_span: Final = make_span(
+            self, site, "host", {"host_id": self.host_id, "host_name": self.host_name}, None
+        )
+        self.open_spans.add(self.host_span)
 
     # ---- its life ----
 
@@ -126,7 +124,7 @@ class Log:
             on_fork(self)
             log_opened(self, program)
             self.host_span.restart()
-            self._write_start(self.host_span)
+            self.host_span.write_start()
         return self
 
     @property
@@ -198,13 +196,9 @@ class Log:
             parent: a span of this log, or of another process; None starts a new trace.
         """
         site = self._sites.get((level, target)) or self.site(level, target)
-        span = Span(self, site, name, fields, parent)
-        open_spans = self._open_spans
-        open_spans.references[span.key] = weakref.ref(span)
-        if len(open_spans.references) >= open_spans.sweep_at:
-            open_spans.sweep()
-        if site.open:
-            self._write_start(span)
+        span = make_span(self, site, name, fields, parent)
+        if not span.write_start():
+            self.open_spans.add(span)
         return span
 
     def write_event(
@@ -221,23 +215,6 @@ class Log:
         if self.armed:
             self.wake(site, span)
 
-    def end_span(self, span: Span, status: Status, exception: BaseException | None, began: int) -> None:
-        """Record that a span has ended, if someone wants it. `Span.end` calls this."""
-        self._open_spans.references.pop(span.key, None)
-        busy = self.busy
-        ran = None if busy is None else busy(span.key, began)
-        site = span.site
-        if not site.open or (site.guard is not None and not site.guard(span)):
-            return
-        duration = self.monotonic() - began
-        # A clock of the caller's may step back.
-        fields = _ENDINGS[status] % (max(duration, 0), b"" if ran is None else b',"busy_ns":%d' % ran)
-        if exception is not None and status != "cancelled":
-            fields = b'%b,"exception":%b' % (fields, encode_exception(exception, self.secrets))
-        self.recorder.append(site, span, self.clock(), site.end, fields, span.known_text or span.text())
-        if self.armed:
-            self.wake(site, span)
-
     def learn_span_name(self, name: str) -> None:
         """Remember how the texts of spans of this name begin, after one was written and found harmless."""
         if len(self.span_heads) >= _SPAN_NAMES:
@@ -248,16 +225,14 @@ class Log:
         """Redact a text wherever it stands, from now on; also in the spans that are open already."""
         self.secrets.add_value(value)
         self.span_heads.clear()
+<<<<<<< ours
         self._open_spans.forget_texts()
         self._wiring.rewrite()
-
-    def _write_start(self, span: Span) -> None:
-        site = span.site
-        if site.open and (site.guard is None or site.guard(span)):
-            append = self.recorder.append
-            span.start_seq = append(site, span, span.start_ns, site.start, b"", span.text(), SPAN_COST)
-            if self.armed:
-                self.wake(site, span)
+=======
+        self.open_spans.forget_texts(self.recorder)
+        # The loggers' methods remember texts.
+        self.rewire()
+>>>>>>> theirs
 
     # ---- reading ----
 
@@ -343,7 +318,7 @@ class Log:
         Kept are spans that are still open, and those that a record in the ring speaks of. One whose start was
         never recorded, for nobody wanted it, has `seq` 0.
         """
-        return self._open_spans.start_records(span_ids, self.recorder)
+        return self.open_spans.start_records(span_ids, self.recorder)
 
     # ---- who wants what ----
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from inspector.tracing.timestamps import timestamp
 
 if TYPE_CHECKING:
-    from inspector.tracing.recorder import Recorder
+    from inspector.tracing.recorder import Recorder, Segment
     from inspector.tracing.spans import Span
 
 __all__ = ("OpenSpans",)
@@ -19,32 +19,49 @@ _SWEEP: Final = 4096
 
 
 class OpenSpans:
-    """The spans of a log by their keys.
+    """The spans of a log that have not ended, as far as the ring does not hold them; and the host's own.
+
+    While a span's start record is in the ring it is found there. Most have ended long before that is dropped: to enter
+    each of them and take it out again would take a tenth of the time of its records.
 
     Attributes:
-        references: weak, for whoever works in a span holds it: one that was never ended must not stay for ever.
-        sweep_at: at so many references `sweep` is due.
+        references: by key; weak, for whoever works in a span holds it: one that was never ended must not stay for ever.
     """
 
-    __slots__ = ("references", "sweep_at")
+    __slots__ = ("_sweep_at", "references")
 
     def __init__(self) -> None:
         self.references: dict[bytes, weakref.ref[Span]] = {}
-        self.sweep_at = _SWEEP
+        self._sweep_at = _SWEEP
 
-    def sweep(self) -> None:
+    def add(self, span: Span) -> None:
+        """Enter a span that the ring does not hold."""
+        self.references[span.key] = weakref.ref(span)
+        if len(self.references) >= self._sweep_at:
+            self._sweep()
+
+    def take_over(self, segment: Segment) -> None:
+        """Enter those whose start is in a segment that the ring drops."""
+        # A start record alone has nothing of its own.
+        for span in [parts[2] for parts in segment.entries() if not parts[0]]:
+            if not span.ended:
+                self.add(span)
+
+    def _sweep(self) -> None:
         """Forget spans that were lost without an end; due again when there are twice as many as are left."""
         for key, reference in list(self.references.items()):
             if reference() is None:
                 self.references.pop(key, None)
-        self.sweep_at = max(_SWEEP, 2 * len(self.references))
+        self._sweep_at = max(_SWEEP, 2 * len(self.references))
 
-    def forget_texts(self) -> None:
+    def forget_texts(self, recorder: Recorder) -> None:
         """Let every open span make its texts anew."""
         for reference in list(self.references.values()):
             span = reference()
             if span is not None:
                 span.forget_text()
+        for span in _spans_within(recorder).values():
+            span.forget_text()
 
     def start_records(self, span_ids: Iterable[str], recorder: Recorder) -> list[bytes]:
         """Return the start records of spans and of their ancestors, as far as kept: root first, each once."""

@@ -77,11 +77,12 @@ class Recorder:
 
     Attributes:
         segment_size: what a segment may cost before the next one begins, bytes.
+        on_drop: called with each segment that is about to be dropped.
         stamp: the begin of the last record's millisecond and its text; `restamp` makes it.
         tail: the segment that the next record goes into.
     """
 
-    __slots__ = ("_limit", "_lock", "_max_records", "_segments", "segment_size", "stamp", "tail")
+    __slots__ = ("_limit", "_lock", "_max_records", "_segments", "on_drop", "segment_size", "stamp", "tail")
 
     def __init__(self, size: int, max_records: int) -> None:
         """Take the bytes that all records may cost, and their greatest number.
@@ -99,6 +100,7 @@ class Recorder:
         self._segments: tuple[Segment, ...] = (self.tail,)
         self._lock = threading.RLock()
         self.stamp = (-1_000_000, b"")
+        self.on_drop: Callable[[Segment], object] | None = None
 
     @property
     def first_seq(self) -> int:
@@ -122,14 +124,24 @@ class Recorder:
         """
         began, stamp = self.stamp
         since = ns - began
-        if not 0 <= since < 1_000_000:
+        if since < 0 or since >= 1_000_000:
             began, stamp = self.restamp(ns)
             since = ns - began
         parts = (fields, site, span, stamp, MICROSECONDS[since // 1000], head, tail)
-        return self.place(parts, len(head) + len(fields) + len(tail) + ENTRY_COST + cost)
+        cost += len(head) + len(fields) + len(tail) + ENTRY_COST
+        segment = self.tail
+        seq = segment.next
+        if segment.slots.setdefault(seq, parts) is not parts:
+            return self.place(parts, cost)
+        segment.next = seq + 1
+        # Two threads may add at once and one sum be lost: a segment is a record longer then.
+        segment.size = size = segment.size + cost
+        if size >= self.segment_size:
+            self.roll(segment)
+        return seq
 
     def place(self, parts: Parts, cost: int) -> int:
-        """Give a record the next number that is free, and return it."""
+        """Give a record the next number that is free, and return it. The long way: it may meet others."""
         while True:
             segment = self.tail
             seq = segment.next
@@ -141,7 +153,6 @@ class Recorder:
                 self.roll(segment)
             elif segment.next <= seq:
                 segment.next = seq + 1
-        # Two threads may add at once and one sum be lost: a segment is a record longer then.
         segment.size = size = segment.size + cost
         if size >= self.segment_size:
             self.roll(segment)
@@ -167,7 +178,10 @@ class Recorder:
             while len(segments) > 1 and (
                 size + self.segment_size > self._limit or end - segments[0].first_seq > self._max_records
             ):
-                size -= segments.pop(0).size
+                dropped = segments.pop(0)
+                size -= dropped.size
+                if self.on_drop is not None:
+                    self.on_drop(dropped)
             tail = Segment(end)
             rolled = (*segments, tail)
             # Nothing is called between the question and its answer, so that not even a signal handler that logs

@@ -9,20 +9,28 @@ from weakref import WeakKeyDictionary
 
 from orjson import dumps, loads
 
-from inspector.tracing.encode import SCALARS, SHORT
-from inspector.tracing.exceptions import status_of
+from inspector.tracing.encode import BRACE, BRACKET, SCALARS, SHORT
+from inspector.tracing.exceptions import encode_exception, status_of
 from inspector.tracing.ids import SpanContext, format_traceparent, new_span_id, new_trace_id
+from inspector.tracing.recorder import SPAN_COST
 
 if TYPE_CHECKING:
     from inspector.tracing.log import Log
     from inspector.tracing.sites import Site
 
-__all__ = ("Span", "Status", "current_span", "tracestate_of")
+__all__ = ("Span", "Status", "current_span", "make_span", "tracestate_of")
 
 Status = Literal["ok", "error", "cancelled"]
 
 current_span: Final[ContextVar[Span | None]] = ContextVar("current_span", default=None)
 """The span that the running code works in. Tasks and threads that are started inherit it."""
+
+_ENDINGS: Final[dict[Status, bytes]] = {
+    "ok": b',"duration_ns":%d,"status":"ok"',
+    "error": b',"duration_ns":%d,"status":"error"',
+    "cancelled": b',"duration_ns":%d,"status":"cancelled"',
+}
+_new: Final = object.__new__
 
 # Of the few spans that came with one: a slot for it would cost all the others.
 _tracestates: Final[WeakKeyDictionary[Span, str]] = WeakKeyDictionary()
@@ -72,42 +80,22 @@ class Span:
         "start_seq",
     )
 
-    def __init__(
-        self,
-        log: Log,
-        site: Site,
-        name: str,
-        fields: dict[str, Any],
-        parent: Span | SpanContext | None,
-    ) -> None:
-        self.log = log
-        self.site = site
-        self.name = name
-        self.fields = fields
-        self.key = new_span_id()
-        self.parent: Span | None = None
-        if parent is None:
-            self._trace = new_trace_id()
-            self._parent_id: bytes | None = None
-            self.actor: str | None = fields.get("actor")
-        elif isinstance(parent, Span):
-            self.parent = parent
-            self._trace = parent._trace
-            self._parent_id = parent.key
-            self.actor = fields.get("actor", parent.actor)
-        else:
-            self._trace = parent.trace_id.encode()
-            self._parent_id = parent.span_id.encode()
-            self.actor = fields.get("actor")
-            if parent.tracestate:
-                _tracestates[self] = parent.tracestate
-        self.known_text: bytes | None = None
-        self._ancestors_text: bytes | None = None
-        self._token: Token[Span | None] | None = None
-        self._ended = False
-        self.start_seq = 0
-        self.start_ns = log.clock()
-        self._began = log.monotonic()
+    log: Log
+    site: Site
+    name: str
+    fields: dict[str, Any]
+    key: bytes
+    parent: Span | None
+    actor: str | None
+    known_text: bytes | None
+    start_ns: int
+    start_seq: int
+    _ancestors_text: bytes | None
+    _began: int
+    _ended: bool
+    _parent_id: bytes | None
+    _token: Token[Span | None] | None
+    _trace: bytes
 
     @property
     def level(self) -> int:
@@ -159,33 +147,40 @@ class Span:
 
         It starts with a comma, for it is never the first part.
         """
-        if self.known_text is None:
-            parent = () if self._parent_id is None else (b'","parent_id":"', self._parent_id)
-            head, rest = self._short_text() or (b',"span":', self._fields_text())
-            ids = (b',"trace_id":"', self._trace, b'","span_id":"', self.key, *parent, b'"}')
-            self.known_text = b"".join((head, rest, *ids))
-        return self.known_text
-
-    def _short_text(self) -> tuple[bytes, bytes] | None:
-        # As FieldEncoder.encode_plain: written out, for a span with its two records costs half as much again without.
+        text = self.known_text
+        if text is not None:
+            return text
         log = self.log
         fields = self.fields
-        if not SCALARS.issuperset(map(type, fields.values())):
-            return None
+        # As FieldEncoder.encode_plain: written out, for a span with its two records costs half as much again without.
         try:
             head = log.span_heads[self.name]
             rest = dumps(fields)[1:]
         except (KeyError, TypeError):
-            return None
-        secrets = log.secrets
-        if (
-            not fields
-            or not log.span_fields.harmless.issuperset(fields)
-            or len(rest) > SHORT
-            or (secrets.rare in rest and secrets.needle in rest)
-        ):
-            return None
-        return head, rest
+            head, rest = b',"span":', self._fields_text()
+        else:
+            secrets = log.secrets
+            if (
+                BRACE in rest
+                or BRACKET in rest
+                or (secrets.rare in rest and secrets.needle in rest)
+                or not fields
+                or len(rest) > SHORT
+                or not log.span_fields.harmless.issuperset(fields)
+            ):
+                # Perhaps a container: the next one may be huge, and orjson would write it in full.
+                log.span_heads.pop(self.name, None)
+                head, rest = b',"span":', self._fields_text()
+        parent_id = self._parent_id
+        if parent_id is None:
+            ids = (head, rest, b',"trace_id":"', self._trace, b'","span_id":"', self.key, b'"}')
+            self.known_text = text = b"".join(ids)
+        else:
+            trace, key = self._trace, self.key
+            self.known_text = text = b"".join(
+                (head, rest, b',"trace_id":"', trace, b'","span_id":"', key, b'","parent_id":"', parent_id, b'"}')
+            )
+        return text
 
     def ancestors(self) -> bytes:
         """Return its ancestors' names and fields as a JSON array, root first, without its brackets."""
@@ -204,7 +199,8 @@ class Span:
         encoder = self.log.span_fields
         text = encoder.encode_plain(self.name, self.fields)
         if text is not None:
-            self.log.learn_span_name(self.name)
+            if SCALARS.issuperset(map(type, self.fields.values())):
+                self.log.learn_span_name(self.name)
         else:
             text = encoder.encode_any(self.name, self.fields)
             # The ring keeps spans alive: what it holds by them is bounded only if they hold what was written,
@@ -213,6 +209,18 @@ class Span:
             del fields["name"]
             self.fields = fields
         return text
+
+    def write_start(self) -> bool:
+        """Record that it has started; False if nobody wants that."""
+        site = self.site
+        guard = site.guard
+        if not site.open or (guard is not None and not guard(self)):
+            return False
+        log = self.log
+        self.start_seq = log.recorder.append(site, self, self.start_ns, site.start, b"", self.text(), SPAN_COST)
+        if log.armed:
+            log.wake(site, self)
+        return True
 
     def restart(self) -> None:
         """Let it begin now, and not when it was made."""
@@ -236,7 +244,25 @@ class Span:
         self._ended = True
         if status is None:
             status = "ok" if exception is None else status_of(exception)
-        self.log.end_span(self, status, exception, self._began)
+        log, site, key = self.log, self.site, self.key
+        log.open_spans.references.pop(key, None)
+        busy = log.busy
+        ran = None if busy is None else busy(key, self._began)
+        guard = site.guard
+        if site.open and (guard is None or guard(self)):
+            duration = log.monotonic() - self._began
+            # A clock of the caller's may step back.
+            if duration < 0:
+                duration = 0
+            if ran is None:
+                fields = _ENDINGS[status] % duration
+            else:
+                fields = b',"duration_ns":%d,"busy_ns":%d,"status":"%b"' % (duration, ran, status.encode())
+            if exception is not None and status != "cancelled":
+                fields = b'%b,"exception":%b' % (fields, encode_exception(exception, log.secrets))
+            log.recorder.append(site, self, log.clock(), site.end, fields, self.known_text or self.text())
+            if log.armed:
+                log.wake(site, self)
         # It lives on while the ring speaks of it; its texts need not.
         self.known_text = None
         self._ancestors_text = None
@@ -260,3 +286,39 @@ class Span:
 
     def __repr__(self) -> str:
         return f"<Span {self.name} {self.span_id}>"
+
+
+def make_span(log: Log, site: Site, name: str, fields: dict[str, Any], parent: Span | SpanContext | None) -> Span:
+    """Make a span that begins now; nothing is recorded of that yet."""
+    # A function and no constructor: to call a class with one takes a third longer.
+    span = _new(Span)
+    span.log = log
+    span.site = site
+    span.name = name
+    span.fields = fields
+    span.key = new_span_id()
+    if parent is None:
+        span.parent = None
+        span._trace = new_trace_id()
+        span._parent_id = None
+        span.actor = fields.get("actor")
+    elif isinstance(parent, Span):
+        span.parent = parent
+        span._trace = parent._trace
+        span._parent_id = parent.key
+        span.actor = fields.get("actor", parent.actor)
+    else:
+        span.parent = None
+        span._trace = parent.trace_id.encode()
+        span._parent_id = parent.span_id.encode()
+        span.actor = fields.get("actor")
+        if parent.tracestate:
+            _tracestates[span] = parent.tracestate
+    span.known_text = None
+    span._ancestors_text = None
+    span._token = None
+    span._ended = False
+    span.start_seq = 0
+    span.start_ns = log.clock()
+    span._began = log.monotonic()
+    return span

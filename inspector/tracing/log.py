@@ -225,14 +225,8 @@ class Log:
         """Redact a text wherever it stands, from now on; also in the spans that are open already."""
         self.secrets.add_value(value)
         self.span_heads.clear()
-<<<<<<< ours
-        self._open_spans.forget_texts()
-        self._wiring.rewrite()
-=======
         self.open_spans.forget_texts(self.recorder)
-        # The loggers' methods remember texts.
-        self.rewire()
->>>>>>> theirs
+        self._wiring.rewrite()
 
     # ---- reading ----
 

@@ -35,6 +35,7 @@ class FileSink(LineSink):
 
     Attributes:
         path: where it lies, absolute; links are followed once.
+        rotation: when a new one is begun.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class FileSink(LineSink):
         """
         self.path = os.path.realpath(path)
         super().__init__(f"file:{self.path}", format, filter, follows_default=follows_default)
-        self._rotation = rotation or Rotation()
+        self.rotation = rotation or Rotation()
         self._descriptor: int | None = None
         # Which of the files by age this one is.
         self._period = 0
@@ -62,7 +63,7 @@ class FileSink(LineSink):
         # The file that was put aside last.
         self._before: os.stat_result | None = None
         self._cleared = False
-        if self._rotation.rotates and not os.access(os.path.dirname(self.path), os.W_OK | os.X_OK):
+        if self.rotation.rotates and not os.access(os.path.dirname(self.path), os.W_OK | os.X_OK):
             # Found out at the first rotation it would be found out by nobody.
             raise PermissionError(f"no new file can be made in {os.path.dirname(self.path)}")
         self._open()
@@ -87,7 +88,7 @@ class FileSink(LineSink):
             assert descriptor is not None
             size = os.fstat(descriptor).st_size
             count = self._fitting(batch, size)
-            if size and (not count or self._rotation.period(self.log.clock()) > self._period):
+            if size and (not count or self.rotation.period(self.log.clock()) > self._period):
                 self._rotate()
                 continue
             lines = batch[: max(count, 1)]
@@ -109,7 +110,7 @@ class FileSink(LineSink):
 
     def _fitting(self, batch: list[bytes], size: int) -> int:
         """Return how many lines of a batch fit into the file."""
-        room = self._rotation.room(size)
+        room = self.rotation.room(size)
         if room is None:
             return len(batch)
         count = 0
@@ -198,7 +199,7 @@ class FileSink(LineSink):
             found = os.fstat(self._descriptor)
             now = self._log.clock()
             # A time to come is one of a clock that has stepped back.
-            self._period = self._rotation.period(min(found.st_mtime_ns, now) if found.st_size else now)
+            self._period = self.rotation.period(min(found.st_mtime_ns, now) if found.st_size else now)
 
     def _follow(self) -> None:
         """Open the file that has the name now, if it is another."""
@@ -225,10 +226,10 @@ class FileSink(LineSink):
     def _clear(self) -> None:
         """Remove what is not to be kept of the files put aside."""
         self._cleared = True
-        if not self._rotation.rotates:
+        if not self.rotation.rotates:
             return
         files = rotated_files(self.path)
-        for name in files[: len(files) - self._rotation.keep]:
+        for name in files[: max(0, len(files) - self.rotation.keep)]:
             with contextlib.suppress(FileNotFoundError):
                 # Another process may clear up here too.
                 os.unlink(name)

@@ -49,10 +49,8 @@ def make_format(
         terminal: it is written to one: of `json`, escape what JSON leaves and a terminal obeys.
 
     Raises:
-        ValueError: there is no format of this name, or it can't be had flat.
+        ValueError: there is no format of this name.
     """
-    if flatten and name in FORMATS and name != "json":
-        raise ValueError(f"flatten is for json, not for {name}")
     if name == "json":
 
         def json_format(line: bytes, span: Span) -> bytes:

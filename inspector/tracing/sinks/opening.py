@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 from collections.abc import Callable
@@ -85,8 +86,10 @@ def open_sink(spelling: str = "stdout", **options: Any) -> PullingSink[Any]:
     parsed = parse_sink(spelling)
     place = _PLACES.get(parsed.kind)
     if place is None:
-        near = "file:" + spelling.strip() if "/" in spelling else None
-        raise SinkError(f"there is no place {parsed.kind!r}, there are {', '.join(_PLACES)}", 0, near)
+        near = difflib.get_close_matches(parsed.kind, _PLACES, 1)
+        start = len(spelling) - len(spelling.lstrip())
+        message = f"there is no place {parsed.kind!r}, there are {', '.join(_PLACES)}"
+        raise SinkError(message, start, near[0] if near else None)
     open_place, readers = place
     parsed.check(readers)
     unknown = options.keys() - readers.keys() - ({"stream", "colour"} if open_place is _open_stream else set())
@@ -108,7 +111,7 @@ def _open_stream(spelling: Spelling, values: dict[str, Any]) -> StreamSink:
     colour: bool | None = values.get("colour")
     if colour is None:
         colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    written = _format_of(values, default_format(stream), colour=colour, terminal=terminal)
+    written = _format_of(spelling, values, default_format(stream), colour=colour, terminal=terminal)
     return StreamSink(stream, written, filter, name=spelling.kind, follows_default=follows)
 
 
@@ -116,7 +119,7 @@ def _open_file(spelling: Spelling, values: dict[str, Any]) -> FileSink:
     if spelling.place is None:
         raise SinkError("a path is missing here: file:PATH", len(spelling.kind))
     filter, follows = _filter_of(values)
-    written = _format_of(values, "json")
+    written = _format_of(spelling, values, "json")
     try:
         rotation = Rotation(**{name: values[name] for name in ("max_size", "max_age", "keep") if name in values})
         return FileSink(spelling.place.text, written, filter, rotation=rotation, follows_default=follows)
@@ -145,19 +148,25 @@ def _filter_of(values: dict[str, Any]) -> tuple[Filter, bool]:
     return filter or parse_filter(_DEFAULT), filter is None
 
 
-def _format_of(values: dict[str, Any], default: str, **terminal: bool) -> Format:
-    return make_format(
-        values.get("format", default),
-        span_list=values.get("span_list", False),
-        flatten=values.get("flatten", False),
-        **terminal,
-    )
+def _format_of(spelling: Spelling, values: dict[str, Any], default: str, **terminal: bool) -> Format:
+    flatten: bool = values.get("flatten", False)
+    name: str = values.get("format") or ("json" if flatten else default)
+    if flatten and name != "json":
+        raise SinkError(f"flatten is for json, not for {name}", spelling.starts.get("flatten", 0))
+    return make_format(name, span_list=values.get("span_list", False), flatten=flatten, **terminal)
 
 
 def _read_format(text: str) -> str:
     if text not in FORMATS:
         raise ValueError(f"{text!r} is no log format, there are {', '.join(FORMATS)}")
     return text
+
+
+def _read_age(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds < 1:
+        raise ValueError("a file is a second old at least")
+    return seconds
 
 
 def _read_keep(text: str) -> int:
@@ -201,7 +210,7 @@ _LINES: Final[_Readers] = {
     "span_list": parse_flag,
     "flatten": parse_flag,
 }
-_FILE: Final[_Readers] = {**_LINES, "max_size": parse_size, "max_age": parse_duration, "keep": _read_keep}
+_FILE: Final[_Readers] = {**_LINES, "max_size": parse_size, "max_age": _read_age, "keep": _read_keep}
 _OTLP: Final[_Readers] = {
     "filter": parse_filter,
     "headers": _read_headers,

@@ -103,6 +103,10 @@ class PullingSink(ABC, Generic[Part]):
         self._trouble_told = False
         self._told_at: int | None = None
         self._told_lost = 0
+        self._caught_up = threading.Condition()
+        # Everything before this number is written, or lost.
+        self._done_seq = 0
+        self._ended = False
         # A daemon: a place that blocks for ever must not keep the program from ending.
         self._thread = SinkThread(target=self._run, name=f"inspector-sink-{name}", daemon=True)
 
@@ -187,6 +191,18 @@ class PullingSink(ABC, Generic[Part]):
         self._reader = log.subscribe(self._filter, wake=self._awake.set)
         self._thread.start()
 
+    def flush(self, timeout: float) -> bool:
+        """Wait until what has been logged so far is written, or lost; for `timeout` seconds.
+
+        Returns:
+            whether it is.
+        """
+        end = self.log.next_seq
+        self._awake.set()
+        with self._caught_up:
+            self._caught_up.wait_for(lambda: self._done_seq >= end or self._ended, timeout)
+            return self._done_seq >= end
+
     def finish(self) -> None:
         """Write what has been logged so far, then stop. Does not wait."""
         self._closing.set()
@@ -223,6 +239,7 @@ class PullingSink(ABC, Generic[Part]):
                     if not self._deliver(portion):
                         self._abandon(reader)
                         return
+                self._done(reader.next_seq)
                 if closing:
                     if not self._insist(self.remains(), reader.next_seq):
                         self._abandon(reader)
@@ -243,6 +260,13 @@ class PullingSink(ABC, Generic[Part]):
             )
         finally:
             self.end()
+            self._done(reader.next_seq, ended=True)
+
+    def _done(self, seq: int, *, ended: bool = False) -> None:
+        with self._caught_up:
+            self._done_seq = seq
+            self._ended = ended
+            self._caught_up.notify_all()
 
     def _deliver(self, portion: Portion) -> bool:
         """Write a portion, however long that takes; False if it was given up."""
@@ -255,6 +279,8 @@ class PullingSink(ABC, Generic[Part]):
 
     def _insist(self, batch: list[Part], first_seq: int) -> bool:
         """Write a batch, however long that takes; False if it was given up."""
+        if not batch:
+            return True
         self._refused = False
         pause = _FIRST_PAUSE
         while True:
@@ -266,6 +292,10 @@ class PullingSink(ABC, Generic[Part]):
                 self._miss(first_seq, error.records)
                 self._refused = True
                 self._troubled("log sink is refused what it writes, and goes on without", error=_text(error))
+                if not batch:
+                    self.error = None
+                    self._pending = 0
+                    return True
                 continue
             except OSError as error:
                 self._pending = self.count(batch)

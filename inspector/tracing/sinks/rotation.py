@@ -65,8 +65,11 @@ def put_aside(path: str, stamp: str) -> str:
     Raises:
         OSError: it can't be done; FileNotFoundError if another process was quicker.
     """
-    compact = stamp.replace("-", "").replace(":", "")
-    number = 0
+    compact, number = stamp.replace("-", "").replace(":", ""), 0
+    # Also when the clock has stepped back: names are the order that files are removed in.
+    for last, last_number, _ in _rotated(path)[-1:]:
+        if last >= compact:
+            compact, number = last, last_number + 1
     while True:
         name = f"{path}.{compact}-{number}" if number else f"{path}.{compact}"
         number += 1
@@ -89,10 +92,14 @@ def rotated_files(path: str) -> list[str]:
     Raises:
         OSError: the directory can't be read.
     """
+    return [name for _, _, name in _rotated(path)]
+
+
+def _rotated(path: str) -> list[tuple[str, int, str]]:
     folder, base = os.path.split(path)
     found: list[tuple[str, int, str]] = []
     for name in os.listdir(folder):
         match = _STAMP.fullmatch(name, len(base)) if name.startswith(base) else None
         if match is not None:
             found.append((match[1], int(match[2] or 0), os.path.join(folder, name)))
-    return [name for _, _, name in sorted(found)]
+    return sorted(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from inspector.tracing import Log, LogReader
@@ -49,3 +50,26 @@ def read(reader: LogReader) -> list[Record]:
 def messages(reader: LogReader) -> list[str]:
     """Return what every event says that a reader still has to read."""
     return [record.message for record in read(reader) if record.kind == "event"]
+
+
+class Told:
+    """What a log says of its sinks, waited for."""
+
+    def __init__(self, log: Log) -> None:
+        self._new = threading.Event()
+        self._reader = log.subscribe(parse_filter("inspector.tracing.sinks=trace"), wake=self._new.set)
+        self._left: list[Record] = []
+
+    def next(self) -> Record:
+        """Wait for the next record."""
+        while not self._left:
+            self._left = read(self._reader)
+            if not self._left:
+                self._new.wait()
+                self._new.clear()
+        return self._left.pop(0)
+
+    def rest(self) -> list[str]:
+        """Return what else there is by now."""
+        self._left += read(self._reader)
+        return [record.message for record in self._left]

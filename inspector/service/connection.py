@@ -27,7 +27,7 @@ from inspector.service.wire import SocketWire
 from inspector.tracing import ERROR, TRACE, current_span
 from protocol.dialects import Dialect, Frame
 from protocol.errors import BadMessage, InspectorError
-from protocol.messages import ConnectionInfo, Error, Init, Request, Response
+from protocol.messages import ConnectionInfo, Error, Init, Response
 from protocol.server import ServerSession
 
 if TYPE_CHECKING:
@@ -202,9 +202,6 @@ class Connection:
             return
         if self._trace.open:
             self._log.trace("request decoded", type=type(request).__name__, rid=request.id)
-        self._handle(request)
-
-    def _handle(self, request: Request) -> None:
         try:
             response = HANDLERS[type(request)](self, request)
         except InspectorError as exc:
@@ -240,8 +237,10 @@ class Connection:
         except Exception as exc:
             # As in a handler; and it is a worker that tells, whom other actors need.
             self._refuse(call.rid, self._bug("answer failed", exc, call))
-        self._hop(call, "reply sent")
-        self._room.set()
+        if self._trace.open:
+            note(self._log, TRACE, call.span, "reply sent")
+        if not self._listening:
+            self._room.set()
 
     def later(self, rid: int, work: Callable[[], Awaitable[Response]]) -> None:
         """Answer a request with what some work returns, or raises: for what has to wait, as for a disk.
@@ -263,10 +262,6 @@ class Connection:
                 # As in a handler.
                 self._refuse(rid, self._bug("answer failed", exc, work))
         self._room.set()
-
-    def _hop(self, call: Call, message: str) -> None:
-        if self._trace.open:
-            note(self._log, TRACE, call.span, message)
 
     def _answer(self, response: Response) -> None:
         try:
@@ -291,10 +286,11 @@ class Connection:
         if self._protocol.state is not State.OPEN:
             return
         data = frame if isinstance(frame, bytes) else frame.encode()
-        self._sent += len(data)
-        self._written += frame_head(self._first, len(data)), data
+        size = len(data)
+        self._sent += size
+        self._written += frame_head(self._first, size), data
         if self._corked:
-            self._corked_bytes += len(frame)
+            self._corked_bytes += size
         elif not self._flush_due:
             self._flush_due = self.registry.workers.defer(self.flush)
             if not self._flush_due:
@@ -370,7 +366,8 @@ class Connection:
         self.filters.end()
         for call in self.calls.values():
             call.forget()
-            self._hop(call, "client gone")
+            if self._trace.open:
+                note(self._log, TRACE, call.span, "client gone")
         waited = len(self.calls)
         self.calls.clear()
         self._wire.close()

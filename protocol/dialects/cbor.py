@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime
 import re
 import secrets
+import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn
 
@@ -21,8 +22,8 @@ import msgspec
 
 from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT, Frame, to_client, to_host
 from protocol.dialects.plain import BYTES, in_rfc3339, to_plain, unserializable
-from protocol.errors import BadMessage
-from protocol.messages import Message, Request
+from protocol.errors import BadMessage, InspectorError
+from protocol.messages import ActionResponse, Message, Request
 
 __all__ = ("CBOR", "CborDialect", "dump_value", "load_value")
 
@@ -58,6 +59,12 @@ class CborDialect:
 
     def encode(self, message: Message) -> bytes:
         """Write a message as one frame."""
+        if type(message) is ActionResponse:
+            try:
+                return _dump_answer(message)
+            except (IndexError, UnicodeEncodeError, InspectorError):
+                # Ids that are none of a trace; an output without a form, of which the whole message is to tell.
+                return dump_value(message)
         return dump_value(message, MAX_DEPTH if isinstance(message, Request) else MAX_DEPTH_TO_CLIENT)
 
     def decode_to_host(self, frame: Frame) -> Request:
@@ -99,6 +106,52 @@ def dump_value(value: Any, max_depth: int = MAX_DEPTH_TO_CLIENT) -> bytes:
         return cbor2.dumps(msgspec.to_builtins(value, builtin_types=BYTES))
     except Exception as exc:
         raise unserializable(exc) from exc
+
+
+# What stands between the values of an ActionResponse, the answer that there are most of: the head of its map, and the
+# keys in the order of its fields.
+_TYPE, _OUTPUT, _TRACE, _SPAN, _DURATION = (
+    bytes((0xA0 + len(ActionResponse.__struct_encode_fields__) + 1,))
+    + b"".join(map(cbor2.dumps, ("type", ActionResponse.__name__, "rid"))),
+    *map(cbor2.dumps, ("output", "trace_id", "span_id", "duration_ns")),
+)
+_SCALARS: Final = frozenset((int, bool, float, type(None)))
+# The heads of unsigned integers of two and four bytes, and those of texts by their lengths.
+_UINT16: Final = struct.Struct(">BH")
+_UINT32: Final = struct.Struct(">BI")
+_TEXT: Final = [cbor2.dumps("x" * size).rstrip(b"x") for size in range(65)]
+
+
+def _dump_answer(message: ActionResponse) -> bytes:
+    """Do what `dump_value` does, in half the time: all but the output is known beforehand."""
+    output = message.output
+    # The message's own map is one of the containers.
+    value = cbor2.dumps(output) if type(output) in _SCALARS else dump_value(output, MAX_DEPTH_TO_CLIENT - 1)
+    trace, span = message.trace_id.encode(), message.span_id.encode()
+    return b"".join(
+        (
+            _TYPE,
+            _dump_uint(message.rid),
+            _OUTPUT,
+            value,
+            _TRACE,
+            _TEXT[len(trace)],
+            trace,
+            _SPAN,
+            _TEXT[len(span)],
+            span,
+            _DURATION,
+            _dump_uint(message.duration_ns),
+        )
+    )
+
+
+def _dump_uint(number: int) -> bytes:
+    if 0xFF < number <= 0xFFFF:
+        return _UINT16.pack(0x19, number)
+    if 0xFFFF < number <= 0xFFFF_FFFF:
+        return _UINT32.pack(0x1A, number)
+    return cbor2.dumps(number)
 
 
 def _encode_time(encoder: cbor2.CBOREncoder, value: datetime.datetime) -> None:

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ import cbor2
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol.dialects import CBOR
-from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT
+from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT, MAX_UINT
 from protocol.dialects.cbor import dump_value, load_value
 from protocol.errors import InspectorError
 from protocol.messages import ActionRequest, ActionResponse
@@ -160,6 +162,14 @@ except InspectorError as exc:
     assert (done.returncode, done.stdout, done.stderr) == (0, "actor.unserializable\n", "")
 
 
+def outcome(encode: Callable[[Any], bytes], message: ActionResponse) -> bytes | tuple[str, object]:
+    """Return the frame, or what was wrong with the message."""
+    try:
+        return encode(message)
+    except InspectorError as exc:
+        return str(exc), exc.metadata
+
+
 @given(VALUES)
 def test_what_the_encoder_writes_both_sides_read(value: object) -> None:
     frame = dump_value(value)
@@ -173,6 +183,33 @@ def test_arguments_and_results_come_through_a_message(first: object, second: obj
     assert CBOR.decode_to_host(CBOR.encode(request)) == request
     response = returned({"first": first, "second": second})
     assert CBOR.decode_to_client(CBOR.encode(response)) == response
+
+
+@given(
+    st.integers(0, MAX_UINT),
+    ANYTHING,
+    *[st.text("0123456789abcdefé\ud800", max_size=70)] * 2,
+    st.integers(0, 2**63 - 1),
+)
+def test_an_answer_is_written_as_any_message(rid: int, output: object, trace: str, span: str, duration: int) -> None:
+    answer = ActionResponse(rid=rid, output=output, trace_id=trace, span_id=span, duration_ns=duration)
+    assert outcome(CBOR.encode, answer) == outcome(dump_value, answer)
+
+
+@pytest.mark.parametrize("number", [0, 23, 24, 255, 256, 65535, 65536, 2**32 - 1, 2**32, MAX_UINT])
+def test_the_numbers_of_an_answer(number: int) -> None:
+    answer = ActionResponse(rid=number, output=None, trace_id="a" * 32, span_id="b" * 16, duration_ns=number // 2)
+    assert CBOR.encode(answer) == dump_value(answer)
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH_TO_CLIENT - 1, MAX_DEPTH_TO_CLIENT])
+def test_the_depth_of_an_answer(depth: int) -> None:
+    output: object = 1
+    for _ in range(depth):
+        output = [output]
+    answer = ActionResponse(rid=1, output=output, trace_id="a" * 32, span_id="b" * 16, duration_ns=1)
+    assert isinstance(outcome(CBOR.encode, answer), bytes) == (depth < MAX_DEPTH_TO_CLIENT)
+    assert outcome(CBOR.encode, answer) == outcome(dump_value, answer)
 
 
 @given(ANYTHING)

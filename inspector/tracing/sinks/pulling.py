@@ -224,6 +224,9 @@ class PullingSink(ABC, Generic[Part]):
             self.interrupt()
             self._thread.join(_GRACE)
         self._reader.close()
+        if self._thread.is_alive():
+            # It hangs in a write, and will find a reader that has nothing more for it.
+            self._lost += self._left(self._reader.next_seq)
         return not self._thread.is_alive() and self.error is None and self.dropped == 0
 
     # ---- its thread ----
@@ -328,8 +331,17 @@ class PullingSink(ABC, Generic[Part]):
         """Count what was not written, and what was never begun."""
         self._lost += self._pending
         self._pending = 0
+        reader.close()
+        self._lost += self._left(reader.next_seq)
+
+    def _left(self, seq: int) -> int:
+        """Count the records from a number on that it wanted."""
+        reader = self.log.subscribe(self._filter, after_seq=seq - 1, wake=lambda: None)
+        left = reader.missed
         while (portion := reader.take()) is not None:
-            self._lost += portion.dropped + len(portion.entries)
+            left += portion.dropped + len(portion.entries)
+        reader.close()
+        return left
 
     def _troubled(self, message: str, **fields: Any) -> None:
         self._trouble = self._trouble or message

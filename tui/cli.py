@@ -25,10 +25,12 @@ COMMANDS: Final[dict[str, str]] = {
     "logs": "tui.commands.logs",
     "spans": "tui.commands.spans",
     "trace": "tui.commands.trace",
+    "tasks": "tui.commands.tasks",
     "call": "tui.commands.call",
     "state": "tui.commands.state",
     "restart": "tui.commands.restart",
     "connections": "tui.commands.connections",
+    "filter": "tui.commands.filter",
     "script": "tui.commands.script",
 }
 _DEFAULT: Final = "attach"

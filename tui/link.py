@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
@@ -109,6 +110,11 @@ class Link:
     def connection(self) -> Connection | None:
         """The connection there is now."""
         return self._connection
+
+    @property
+    def host_time(self) -> float:
+        """Seconds since 1970 by the host's clock."""
+        return time.time() + self.clock_offset
 
     @property
     def subscriptions(self) -> int:

@@ -16,13 +16,17 @@ from protocol.messages import (
     StateRequest,
     StateResponse,
     StateUpdated,
+    TasksRequest,
+    TasksResponse,
+    TasksUpdated,
 )
 from tui.model.replica import Replica
+from tui.model.tasks import Tasks
 
 if TYPE_CHECKING:
     from tui.inspection import Inspection
 
-__all__ = ("ConnectionsWatch", "StateWatch")
+__all__ = ("ConnectionsWatch", "StateWatch", "TasksWatch")
 
 
 class ConnectionsWatch:
@@ -52,6 +56,47 @@ class ConnectionsWatch:
     def pushed(self, push: ConnectionsUpdated) -> None:
         """Take all of them anew."""
         self.rows = push.connections
+        self._on_change(self)
+
+    def ended(self, error: InspectorError) -> None:
+        """Take the reason why there is nothing (more) to see."""
+        self.error, self.known = error, True
+        self._on_change(self)
+
+
+class TasksWatch:
+    """The tasks of the host's program, live, as a subscription.
+
+    Args:
+        tasks: takes what comes.
+        timing: let the host time their steps while this is open.
+        on_change: hears of each change.
+
+    Attributes:
+        known: an answer has come.
+        error: why there is nothing to see, if so.
+    """
+
+    def __init__(self, tasks: Tasks, timing: bool, on_change: Callable[[TasksWatch], None]) -> None:
+        self.known = False
+        self.error: InspectorError | None = None
+        self._tasks = tasks
+        self._timing = timing
+        self._on_change = on_change
+
+    def request(self, init: Init) -> TasksRequest:
+        """Make the request that opens it."""
+        return TasksRequest(id=0, subscribe=True, stacks=True, timing=self._timing)
+
+    def opened(self, response: TasksResponse) -> None:
+        """Take all of them."""
+        self._tasks.begin(response)
+        self.known, self.error = True, None
+        self._on_change(self)
+
+    def pushed(self, push: TasksUpdated) -> None:
+        """Take what changed."""
+        self._tasks.change(push)
         self._on_change(self)
 
     def ended(self, error: InspectorError) -> None:

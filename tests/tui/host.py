@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import json
 import ssl
 import time
@@ -15,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from msgspec import UNSET
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -41,6 +43,7 @@ from protocol.messages import (
     ConnectionsRequest,
     ConnectionsResponse,
     ConnectionsUpdated,
+    EndedTask,
     Error,
     HostInfo,
     Init,
@@ -58,9 +61,14 @@ from protocol.messages import (
     RpcsListResponse,
     SpansRequest,
     SpansResponse,
+    StackFrame,
     StateRequest,
     StateResponse,
     StateUpdated,
+    TaskInfo,
+    TasksRequest,
+    TasksResponse,
+    TasksUpdated,
     TraceQueryRequest,
     TraceQueryResponse,
     Unsubscribe,
@@ -70,7 +78,7 @@ from protocol.patch import PatchError, apply_patch
 from protocol.server import ServerSession
 from tui.discovery import Target
 
-__all__ = ("TOKEN", "ScriptedHost", "actor", "inspector", "record", "running_host", "span_id", "span_record")
+__all__ = ("TOKEN", "ScriptedHost", "actor", "inspector", "record", "running_host", "span_id", "span_record", "task")
 
 TOKEN = "test-token"
 TRACE = "0123456789abcdef0123456789abcdef"
@@ -133,6 +141,39 @@ def record(seq: int, message: str = "hello", level: str = "INFO", **fields: Any)
         },
         separators=(",", ":"),
     ).encode()
+
+
+def task(number: int, name: str, parent: int | None = None, **changes: Any) -> TaskInfo:
+    """Make a task's row."""
+    row = TaskInfo(
+        task=number,
+        parent=parent,
+        nursery=0,
+        name=name,
+        state="waiting",
+        children=0,
+        started_at=1_700_000_000_000,
+        actor=None,
+        span=None,
+        trace_id=None,
+        span_name=None,
+        cancelled=False,
+        deadline=None,
+        lints=[],
+        stack=[
+            StackFrame("/home/me/shop/cart.py", 10 + number, "Cart.run"),
+            StackFrame("/usr/lib/python3.11/site-packages/trio/_timeouts.py", 116, "sleep"),
+        ],
+    )
+    for field, value in changes.items():
+        setattr(row, field, value)
+    return row
+
+
+def _without_stack(info: TaskInfo) -> TaskInfo:
+    bare = copy.copy(info)
+    bare.stack = UNSET
+    return bare
 
 
 def span_record(
@@ -198,6 +239,7 @@ class Client:
         self.state_subs: dict[int, str] = {}
         self.log_subs: dict[int, LogsSubscribe] = {}
         self.connections_subs: list[int] = []
+        self.tasks_subs: list[int] = []
         self.hanging: dict[int, ActionRequest] = {}
 
     async def send(self, frame: bytes | str) -> None:
@@ -215,6 +257,9 @@ class ScriptedHost:
         connections: who inspects it.
         rpcs: actions by address.
         ring: records by sequence number, from `first_seq` on.
+        tasks: its tasks.
+        ended: those that are over.
+        total: how many it says it has, where that is not their number.
         past: records before those, which only questions about the past bring.
         page: records of one page of the past.
         beyond: records behind those, which no filter lets through.
@@ -239,6 +284,9 @@ class ScriptedHost:
         self.rpcs: dict[str, list[Rpc]] = {"counter/default": [INCREMENT, FAIL, SLEEP]}
         self.schemas: dict[str, dict[str, Any]] = {}
         self.connections = [inspector("1", you=True)]
+        self.tasks: list[TaskInfo] = []
+        self.ended: list[EndedTask] = []
+        self.total = 0
         self.past: list[bytes] = []
         self.page = 100
         self.first_seq = 1
@@ -398,12 +446,24 @@ class ScriptedHost:
                 await self._log(client, request)
             case SpansRequest():
                 await client.send(session.answer(SpansResponse(rid=rid, lines=self.spans)))
+            case TasksRequest():
+                if request.subscribe is True:
+                    session.open_subscription(rid)
+                    client.tasks_subs.append(rid)
+                timing = request.timing is True
+                tasks = [each if request.stacks is True else _without_stack(each) for each in self.tasks]
+                answer = TasksResponse(
+                    rid=rid, tasks=tasks, ended=self.ended, timing=timing, total=self.total or len(tasks)
+                )
+                await client.send(session.answer(answer))
             case TraceQueryRequest():
                 await client.send(session.answer(self._past(request)))
             case Unsubscribe():
                 session.close_subscription(request.sub)
                 client.log_subs.pop(request.sub, None)
                 client.state_subs.pop(request.sub, None)
+                if request.sub in client.tasks_subs:
+                    client.tasks_subs.remove(request.sub)
                 if request.sub in client.connections_subs:
                     client.connections_subs.remove(request.sub)
                 await client.send(session.answer(UnsubscribeResponse(rid=rid)))
@@ -520,6 +580,20 @@ class ScriptedHost:
         for client in list(self.clients):
             for sub in client.connections_subs:
                 await client.send(client.session.push(ConnectionsUpdated(sub=sub, connections=self.connections)))
+
+    async def change_tasks(
+        self, *changed: TaskInfo, removed: tuple[int, ...] = (), ended: tuple[EndedTask, ...] = ()
+    ) -> None:
+        """Change tasks and push them."""
+        numbers = {info.task for info in changed} | set(removed)
+        self.tasks = [info for info in self.tasks if info.task not in numbers] + list(changed)
+        self.ended += ended
+        for client in list(self.clients):
+            for sub in client.tasks_subs:
+                push = TasksUpdated(
+                    sub=sub, changed=list(changed), removed=list(removed), ended=list(ended), timing=True
+                )
+                await client.send(client.session.push(push))
 
     async def set_state(self, address: str, state: Any, cause: Cause | None = None) -> None:
         """Change a state and push it."""

@@ -16,7 +16,7 @@ from tui.widgets.connection_pane import write_size
 def test_inspectors_are_listed_live_and_you_are_marked() -> None:
     async def test(driver: Driver) -> None:
         assert driver.host.asked_for(ConnectionsRequest) == []
-        await driver.press("5")
+        await driver.press("6")
         await driver.sees("1 inspector", "127.0.0.1:50000", "(you)", "12.3 kB", "–")
         now = int(datetime.datetime.now().timestamp() * 1000)
         other = inspector("2", "10.0.0.7:9", protocol="inspector.json.v1", since=now, sent=5_000_000, dropped=1_234)
@@ -31,7 +31,7 @@ def test_inspectors_are_listed_live_and_you_are_marked() -> None:
 
 def test_a_wide_screen_says_more_of_them() -> None:
     async def test(driver: Driver) -> None:
-        await driver.press("5")
+        await driver.press("6")
         await driver.sees("dialect since", "127.0.0.1:50000  1 (you)", "json", "11-14")
 
     def prepare(host: ScriptedHost) -> None:
@@ -49,7 +49,7 @@ def test_a_host_that_does_not_tell_says_so() -> None:
             return isinstance(request, ConnectionsRequest)
 
         driver.host.interfere = interfere
-        await driver.press("5")
+        await driver.press("6")
         await driver.sees("inspector.bad_message: no such message")
 
     drive(test)

@@ -14,6 +14,7 @@ from tui.widgets.connection_pane import ConnectionPane
 from tui.widgets.log_pane import LogPane
 from tui.widgets.span_pane import SpanPane
 from tui.widgets.state_pane import StatePane
+from tui.widgets.task_pane import TaskPane
 
 __all__ = ("TABS", "Pane", "Tab")
 
@@ -49,8 +50,9 @@ TABS: Final = (
     Tab("State", "2", "#state-view", "Show the chosen actor's state", lambda i: StatePane(i, id="State")),
     Tab("Actions", "3,exclamation_mark", "#action-list", "Fire an action", lambda i: ActionPane(i, id="Actions")),
     Tab("Spans", "4", "#trace-list", "Requests and all that they caused, in time", lambda i: SpanPane(i, id="Spans")),
+    Tab("Tasks", "5", "#task-list", "What runs, where it waits, what ended", lambda i: TaskPane(i, id="Tasks")),
     Tab(
-        "Connections", "5", "#connection-list", "Who inspects this host", lambda i: ConnectionPane(i, id="Connections")
+        "Connections", "6", "#connection-list", "Who inspects this host", lambda i: ConnectionPane(i, id="Connections")
     ),
 )
 """In the order of their keys."""

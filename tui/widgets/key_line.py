@@ -59,6 +59,15 @@ KEYS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("?", "help"),
         ("q", "quit"),
     ),
+    "Tasks": (
+        ("enter", "stack"),
+        ("a", "all/this"),
+        ("e", "ended"),
+        ("T", "timing"),
+        ("t", "trace"),
+        ("?", "help"),
+        ("q", "quit"),
+    ),
     "Connections": (
         ("tab", "actors"),
         ("1", "logs"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from inspector.tracing.log import Log
     from inspector.tracing.sites import Site
 
-__all__ = ("Emit", "emitter", "nothing")
+__all__ = ("Emit", "Method", "emitter", "nothing")
 
 # Messages whose text is remembered for each method, and their greatest length: most are literals of the program.
 # When they turn out not to be, all are forgotten.
@@ -24,16 +24,22 @@ _MESSAGE_LENGTH: Final = 200
 
 
 class Emit(Protocol):
-    """A logger's method for one level."""
+    """A logger's method for one level, as its callers have it."""
 
     def __call__(self, message: str, /, **fields: Any) -> None: ...
 
 
-def nothing(message: str, /, **fields: Any) -> None:
+class Method(Protocol):
+    """The same as it stands in the logger's class."""
+
+    def __call__(self, logger: Any, message: str, /, **fields: Any) -> None: ...
+
+
+def nothing(logger: object, message: str, /, **fields: Any) -> None:
     """Stand in for a level that nobody wants."""
 
 
-def emitter(log: Log, site: Site) -> Emit:
+def emitter(log: Log, site: Site) -> Method:
     """Return the method that writes events of a site, as it is wanted now."""
     if not site.open:
         return nothing
@@ -53,7 +59,7 @@ def emitter(log: Log, site: Site) -> Emit:
     current = current_span.get
     microseconds, entry_cost, brace, bracket, short = MICROSECONDS, ENTRY_COST, BRACE, BRACKET, SHORT
 
-    def emit(message: str, /, **fields: Any) -> None:
+    def emit(logger: object, message: str, /, **fields: Any) -> None:
         span = current()
         if span is None or span.log is not log:
             span = log.host_span
@@ -119,9 +125,9 @@ def emitter(log: Log, site: Site) -> Emit:
     if guard is None:
         return emit
 
-    def emit_guarded(message: str, /, **fields: Any) -> None:
+    def emit_guarded(logger: object, message: str, /, **fields: Any) -> None:
         span = current()
         if guard(span if span is not None and span.log is log else log.host_span, message, fields):
-            emit(message, **fields)
+            emit(logger, message, **fields)
 
     return emit_guarded

@@ -111,7 +111,9 @@ def test_levels_that_nobody_wants_are_swapped_out() -> None:
     assert [logger.enabled(level) for level in range(5)] == [False, False, False, True, True]
     assert log.wants(DEBUG, "shop.cart.items")
     assert not log.wants(TRACE, "shop.cart")
-    assert (logger.trace, logger.debug, logger.info, cart.trace) == (nothing, nothing, nothing, nothing)
+    silent = {name for name in ("trace", "debug", "info", "warn", "error") if vars(type(logger))[name] is nothing}
+    assert silent == {"trace", "debug", "info"}
+    assert vars(type(cart))["trace"] is nothing
     for each in (logger, cart):
         each.trace("trace", n=1)
         each.debug("debug")

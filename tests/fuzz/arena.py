@@ -2,6 +2,7 @@
 
 After each wave: there are the same tasks as before, the healthy client is answered and a new one is let in, and the
 log has one debug record at most for each mistake (`tests.fuzz.judge`); the standard library logs and warns of nothing.
+What a peer heard fits docs/protocol.cddl.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import trio
 
 from inspector import Host, Registry, open_host
 from protocol.messages import ActorsRequest, ActorsResponse
+from tests.contract import Conversation
 from tests.fuzz.attacker import PRESENT, Attacker, Evicted
 from tests.fuzz.attacks import ATTACKS, Attack
 from tests.fuzz.judge import Listener, Loud, busy_tasks
@@ -108,7 +110,8 @@ class Arena:
             await until(self._settled)
         except trio.TooSlowError:
             now = busy_tasks()
-            raise AssertionError(f"left behind: {now - self._tasks}; gone: {self._tasks - now}") from None
+            ends = [listener.ends() for listener in self._listeners]
+            raise AssertionError(f"left behind: {now - self._tasks}; gone: {self._tasks - now}; ends: {ends}") from None
 
     async def _judge(self, present: list[tuple[Host, Attacker]]) -> None:
         await self._settle()
@@ -122,11 +125,32 @@ class Arena:
         await self._settle()
         for (host, _), listener in zip(self._sides, self._listeners, strict=True):
             listener.judge([attacker for its, attacker in present if its is host])
+        for _, attacker in present:
+            talk = Conversation(attacker.dialect.subprotocol)
+            for frame in attacker.heard:
+                # It takes long. Done while an attack lasts it would make all peers slow ones.
+                talk.got(frame)
+                await trio.lowlevel.checkpoint()
         assert not self._loud.records, [record.getMessage() for record in self._loud.records]
 
 
 def _options(host: Host) -> dict[str, object]:
     return {"ssl": client_context()} if host.url.startswith("https") else {}
+
+
+def _fill(host: Host) -> None:
+    # While the ring fills up memory grows as it should, and what grows as it should not can't be told from it.
+    log = host.registry.log
+    logger, first = log.logger("filling"), log.first_seq
+    while log.first_seq == first:
+        logger.debug("")
+
+
+async def _stay_awake(client: Client) -> None:
+    # One that is never silent is never cut for silence, however long the attackers keep the loop from turning.
+    while True:
+        await trio.sleep(0.05)
+        await client.websocket.ping()
 
 
 @asynccontextmanager
@@ -150,9 +174,12 @@ async def arena(base: str) -> AsyncIterator[Arena]:
                 registry.get_or_create(Worker, "w")
                 serving = open_host(registry, token=TOKEN, runtime_file=False, drain_timeout=1.0, tls=tls)
                 host = await stack.enter_async_context(serving)
+                _fill(host)
                 sides.append((host, await stack.enter_async_context(attached(host, **_options(host)))))
             nursery = await stack.enter_async_context(trio.open_nursery())
             stack.callback(nursery.cancel_scope.cancel)
+            for _, client in sides:
+                nursery.start_soon(_stay_awake, client)
             found = Arena(sides, base, nursery, loud)
             await found.begin()
             yield found

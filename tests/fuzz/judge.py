@@ -77,6 +77,12 @@ class Listener:
             else:
                 self._said[peer][record["fields"]["message"]] += 1
 
+    def ends(self) -> list[str]:
+        """Tell how connections ended that were there before."""
+        self.read()
+        ended = {peer: said for peer, said in self._said.items() if not said["inspector attached"]}
+        return [f"{peer}: {dict(said)}" for peer, said in ended.items() if said["inspector detached"]]
+
     def judge(self, peers: list[Attacker]) -> None:
         """Hold what was said since the last time against those who were there.
 

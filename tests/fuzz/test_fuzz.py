@@ -137,7 +137,7 @@ async def test_the_judge_sees_what_is_left_behind(monkeypatch: pytest.MonkeyPatc
                 raise trio.TooSlowError
 
         monkeypatch.setattr("tests.fuzz.arena.until", at_once)
-        with pytest.raises(Unfair, match=r"left behind: Counter\(\{'left': 1\}\); gone: Counter\(\)"):
+        with pytest.raises(Unfair, match=r"left behind: Counter\(\{'left': 1\}\); gone: Counter\(\); ends: "):
             await found.wave(0, 0)
         nursery.cancel_scope.cancel()
 

@@ -1,4 +1,4 @@
-"""Take the pictures under docs/screenshots from the running app: a demo host, some traffic, four views.
+"""Take the pictures under docs/screenshots from the running app: a demo host, some traffic, seven views.
 
 Run by `make screenshots`. The host, its traffic and the app are real; only the moment is chosen.
 """
@@ -17,6 +17,10 @@ from tui.app import InspectorApp
 from tui.demo_host import DemoHost
 from tui.widgets.action_pane import ActionPane
 from tui.widgets.log_view import LogView
+from tui.widgets.span_pane import TraceList
+from tui.widgets.task_list import TaskList
+from tui.widgets.task_pane import TaskPane
+from tui.widgets.waterfall import Waterfall
 
 __all__ = ("FOLDER", "main")
 
@@ -83,6 +87,36 @@ async def _tour(demo: DemoHost) -> None:
         await _until(pilot, lambda: getattr(app.screen.query_one("#record-spans"), "rows", None), "its spans")
         await pilot.pause(0.3)
         _take(app, "record")
+        await pilot.press("escape")
+
+        await pilot.press("4")
+        traces = app.main.query_one(TraceList)
+        await _until(pilot, lambda: _checkout(traces) is not None, "a checkout that is over")
+        await pilot.press("tab", "tab")
+        traces.cursor = _checkout(traces) or 0
+        await pilot.pause(0.3)
+        _take(app, "spans")
+        await pilot.press("enter")
+        await _until(pilot, lambda: len(app.screen.query_one(Waterfall).rows) > 2, "its waterfall")
+        await pilot.pause(0.5)
+        _take(app, "trace")
+        await pilot.press("escape")
+
+        await pilot.press("5", "T")
+        tasks = app.main.query_one(TaskList)
+        await _until(pilot, lambda: app.main is not None and app.main.query_one(TaskPane).tasks.timing, "tasks, timed")
+        await pilot.pause(2)
+        rows = [row.info.name for row in tasks.rows]
+        tasks.cursor = rows.index("customers run")
+        await pilot.pause(1)
+        _take(app, "tasks")
+
+
+def _checkout(traces: TraceList) -> int | None:
+    """Find a checkout in several actors that is over, the last one."""
+    shown = list(enumerate(traces.shown))
+    fitting = (i for i, trace in reversed(shown) if len(trace.spans) > 3 and not trace.open and trace.events)
+    return next(fitting, None)
 
 
 def main() -> None:

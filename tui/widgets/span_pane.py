@@ -46,25 +46,25 @@ class TraceList(Lines):
         self.open_only = False
         self.now = 0
         self.why = "waiting for the host's first span"
-        self._shown: list[Trace] = []
+        self.shown: list[Trace] = []
         self._marked: str | None = None
 
     @property
     def trace(self) -> Trace | None:
         """The marked trace."""
-        return self._shown[self.cursor] if self.cursor < len(self._shown) else None
+        return self.shown[self.cursor] if self.cursor < len(self.shown) else None
 
     def update(self, now: int) -> None:
         """Draw what is there at `now`, nanoseconds since 1970; a mark at the end stays there, another on its trace."""
         self.now = now
-        last = self.cursor >= len(self._shown) - 1
+        last = self.cursor >= len(self.shown) - 1
         shown = [trace for trace in self.spans.traces.values() if trace.spans]
-        self._shown = [trace for trace in shown if trace.open] if self.open_only else shown
+        self.shown = [trace for trace in shown if trace.open] if self.open_only else shown
         place = None
         if not last and self._marked is not None:
-            place = next((i for i, trace in enumerate(self._shown) if trace.id == self._marked), None)
+            place = next((i for i, trace in enumerate(self.shown) if trace.id == self._marked), None)
         if place is not None or last:
-            self.set_reactive(Lines.cursor, max(0, len(self._shown) - 1) if place is None else place)
+            self.set_reactive(Lines.cursor, max(0, len(self.shown) - 1) if place is None else place)
         self.changed()
         if last:
             self._show_cursor()
@@ -80,7 +80,7 @@ class TraceList(Lines):
 
     def count(self) -> int:
         """Say how many there are."""
-        return len(self._shown)
+        return len(self.shown)
 
     def empty_text(self) -> str:
         """Say why there are none."""
@@ -94,7 +94,7 @@ class TraceList(Lines):
 
     def cells(self, index: int, width: int) -> Cells:
         """Draw a trace."""
-        trace = self._shown[index]
+        trace = self.shown[index]
         root = trace.root
         assert root is not None
         status = trace.status

@@ -51,14 +51,14 @@ class TaskList(Lines):
         """Whether what is over is shown, and not what there is."""
         self.why = "asking the host"
         self.now = 0
-        self._rows: list[TaskRow] = []
+        self.rows: list[TaskRow] = []
         self._ended: list[EndedTask] = []
         self._folded: set[int] = set()
 
     @property
     def marked(self) -> TaskInfo | EndedTask | None:
         """The marked task."""
-        shown: list[TaskInfo | EndedTask] = [*self._ended] if self.over else [row.info for row in self._rows]
+        shown: list[TaskInfo | EndedTask] = [*self._ended] if self.over else [row.info for row in self.rows]
         return shown[self.cursor] if self.cursor < len(shown) else None
 
     def update(self, now: int) -> None:
@@ -70,8 +70,8 @@ class TaskList(Lines):
             self._ended = [each for each in self.tasks.ended if actor is None or each.actor == actor]
             numbers = [each.task for each in self._ended]
         else:
-            self._rows = self.tasks.lay_out(self._folded, self.actor)
-            numbers = [row.info.task for row in self._rows]
+            self.rows = self.tasks.lay_out(self._folded, self.actor)
+            numbers = [row.info.task for row in self.rows]
         if marked is not None and marked.task in numbers:
             self.set_reactive(Lines.cursor, numbers.index(marked.task))
         self.changed()
@@ -87,7 +87,7 @@ class TaskList(Lines):
 
     def count(self) -> int:
         """Say how many there are."""
-        return len(self._ended) if self.over else len(self._rows)
+        return len(self._ended) if self.over else len(self.rows)
 
     def empty_text(self) -> str:
         """Say why there are none."""
@@ -127,7 +127,7 @@ class TaskList(Lines):
         """Draw a task."""
         if self.over:
             return self._cells_of_ended(self._ended[index], width)
-        row = self._rows[index]
+        row = self.rows[index]
         info = row.info
         names, where, timed = self._columns(width)
         # Deep inside, the depth as a number says more than blanks up to the edge.
@@ -136,7 +136,9 @@ class TaskList(Lines):
         sign = "⊘ " if info.cancelled else f"{STATE_SIGNS[info.state]} "
         style = "lines--warn" if info.cancelled else _STATE_STYLES[info.state]
         lints = "".join(f" !{lint.name}" for lint in info.lints)
-        owner = f"  {neutralise(cut(info.actor or '', 80))} {neutralise(cut(info.span_name or '', 40))}".rstrip()
+        named = info.actor is not None and info.name.startswith(info.actor)
+        owner = f"{'' if named else neutralise(cut(info.actor or '', 80))} {neutralise(cut(info.span_name or '', 40))}"
+        owner = f"  {owner.strip()}" if not named and owner.strip() else ""
         lead = indent + fold
         room = max(0, names - len(lead) - 2)
         name = write_task(info)
@@ -179,9 +181,9 @@ class TaskList(Lines):
 
     def action_fold(self) -> None:
         """Fold what is inside the marked task away, or show it again."""
-        if self.over or not self._rows:
+        if self.over or not self.rows:
             return
-        row = self._rows[self.cursor]
+        row = self.rows[self.cursor]
         (self._folded.discard if row.folded else self._folded.add)(row.info.task)
         self.update(self.now)
 

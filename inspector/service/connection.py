@@ -89,7 +89,8 @@ class Connection:
         self._protocol = protocol
         self._wire = wire
         self._session = ServerSession(dialect, max_frame=MAX_FRAME)
-        self._nursery = nursery
+        self.nursery = nursery
+        """Where its tasks run, until it has ended."""
         self._log = registry.log.logger("inspector.service.connection")
         self._trace = registry.log.site(TRACE, self._log.target)
         self._first = BINARY if dialect.binary else TEXT
@@ -121,7 +122,7 @@ class Connection:
             behind: bytes that came with the request for the websocket.
         """
         self._log.debug("inspector attached")
-        self._nursery.start_soon(self._keep_alive)
+        self.nursery.start_soon(self._keep_alive)
         self._transmit(self._session.announce(init))
         protocol, wire = self._protocol, self._wire
         data = behind
@@ -247,7 +248,7 @@ class Connection:
 
         It begins when what was asked like that before is answered, and the peer takes what it is sent.
         """
-        self._nursery.start_soon(self._work, rid, work)
+        self.nursery.start_soon(self._work, rid, work)
 
     async def _work(self, rid: int, work: Callable[[], Awaitable[Response]]) -> None:
         async with self._turn:

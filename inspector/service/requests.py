@@ -14,6 +14,7 @@ from inspector.actors.edits import EDIT
 from inspector.actors.stops import RESTART
 from inspector.actors.watch import watch_of
 from inspector.service.filters import wanted_filter
+from inspector.service.replay import Replay
 from inspector.service.roll import ConnectionsSubscription
 from inspector.service.subscriptions import (
     PAGE,
@@ -24,7 +25,8 @@ from inspector.service.subscriptions import (
     row_size,
 )
 from inspector.service.tasks import tasks_response
-from inspector.service.traces import query_traces
+from inspector.service.traces import query_traces, spelt
+from inspector.store import Playback, store_of
 from inspector.tracing import parse_traceparent
 from protocol.errors import BadMessage, InspectorError
 from protocol.messages import (
@@ -206,10 +208,19 @@ def _cancel(connection: Connection, request: ActionCancel) -> Response:
 
 def _logs(connection: Connection, request: LogsSubscribe) -> Response:
     wanted = wanted_filter(request.filter, "filter")
-    actor = None if request.actor is UNSET else connection.registry.get(request.actor).address
     log = connection.registry.log
     after_seq = None if request.after_seq is UNSET else request.after_seq
-    if after_seq is not None and request.host not in (UNSET, log.host_id):
+    earlier = after_seq is not None and request.host not in (UNSET, log.host_id)
+    actor = None
+    if request.actor is not UNSET:
+        # One of an earlier run may not have come again.
+        actor = spelt(request.actor) if earlier else connection.registry.get(request.actor).address
+    store = store_of(log)
+    playback = None
+    if store is not None and after_seq is not None and (earlier or after_seq + 1 < log.first_seq):
+        host = request.host if earlier and request.host is not UNSET else log.host_id
+        playback = Playback(log, store, host, after_seq, wanted, actor)
+    if earlier:
         # All that this run says came after what an earlier one said.
         after_seq = 0
     reader = log.subscribe(
@@ -219,6 +230,10 @@ def _logs(connection: Connection, request: LogsSubscribe) -> Response:
         backlog=None if request.backlog is UNSET else request.backlog,
         wake=connection.pusher.wake,
     )
+    if playback is not None:
+        replay = Replay(request.id, reader, playback, log.host_id, connection.nursery, connection.pusher.wake)
+        connection.pusher.open(request.id, replay)
+        return LogsSubscribeResponse(rid=request.id, next_seq=playback.next_seq, missed=playback.missed)
     connection.pusher.open(request.id, LogSubscription(request.id, reader))
     return LogsSubscribeResponse(rid=request.id, next_seq=reader.next_seq, missed=reader.missed)
 

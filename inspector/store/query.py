@@ -41,17 +41,6 @@ class Query:
     end: bytes | None
     limit: int
 
-    def in_time(self, line: bytes, at: int) -> bool:
-        """Tell if a record's timestamp, which begins `at` there, is within the time asked for."""
-        # All are of one length and in UTC: in the order of their texts they are in the order of time.
-        stamp = line[at : at + 27]
-        return self.begin <= stamp and (self.end is None or stamp < self.end)
-
-    @property
-    def any_time(self) -> bool:
-        """Whether every time will do."""
-        return self.begin == b"" and self.end is None
-
 
 def make_query(
     filter: Filter,

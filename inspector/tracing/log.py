@@ -247,6 +247,7 @@ class Log:
         actor: str | None = None,
         after_seq: int | None = None,
         backlog: int | None = None,
+        passive: bool = False,
         wake: Callable[[], None],
     ) -> LogReader:
         """Begin to read.
@@ -256,6 +257,7 @@ class Log:
             actor: only what this actor says, by its address.
             after_seq: go on behind this record.
             backlog: begin with the last so many that match. With neither: from now on.
+            passive: see what is recorded anyway; have nothing recorded for its own sake.
             wake: called from any thread when there is something new; must not block.
 
         Raises:
@@ -267,6 +269,7 @@ class Log:
             raise ValueError("after_seq and backlog are never negative")
         end = self.recorder.next_seq
         reader = LogReader(self, filter, actor, end, wake)
+        reader.passive = passive
         if after_seq is not None:
             first = self.recorder.first_seq
             # A number that was never given out comes from another host's log: it is not for us to wait until

@@ -61,6 +61,7 @@ class LogReader:
         judge: decides by its filter.
         next_seq: the number of the first record that it has not looked at yet.
         missed: how many of the records that it asked for were no longer kept when it came.
+        passive: it sees what is recorded anyway, and has nothing recorded for its own sake.
         total_dropped: how many it lost since, for it was too slow.
     """
 
@@ -74,6 +75,7 @@ class LogReader:
         "judge",
         "missed",
         "next_seq",
+        "passive",
         "total_dropped",
     )
 
@@ -87,6 +89,7 @@ class LogReader:
         self.closed = False
         self.missed = 0
         self.next_seq = next_seq
+        self.passive = False
         self.total_dropped = 0
 
     def start_at(self, next_seq: int, missed: int) -> None:

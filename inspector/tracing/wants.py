@@ -72,7 +72,7 @@ class Wants:
             expired: called when the question finds that a deadline has passed.
         """
         sources: list[_Source] = [(self._record, None)]
-        sources += [(reader.judge, reader.actor) for reader in site.readers]
+        sources += [(reader.judge, reader.actor) for reader in site.readers if not reader.passive]
         wanting: list[_Source] = []
         actors: set[str | None] = set()
         for judge, actor in sources:

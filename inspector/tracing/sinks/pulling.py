@@ -147,6 +147,12 @@ class PullingSink(ABC, Generic[Part]):
     def interrupt(self) -> None:
         """End a `write` that waits for something; from another thread, when the time to close is up."""
 
+    def rest(self) -> None:
+        """Wait until there is something to write, and others have come to it."""
+        self._awake.wait()
+        self._awake.clear()
+        self._closing.wait(self._coalesce)
+
     def end(self) -> None:
         """Let go of the place; the last that the thread does."""
 
@@ -248,9 +254,7 @@ class PullingSink(ABC, Generic[Part]):
                         self._abandon(reader)
                     return
                 self._recovered()
-                self._awake.wait()
-                self._awake.clear()
-                self._closing.wait(self._coalesce)
+                self.rest()
         except Exception as error:
             # The root of the thread. Whatever it is, a thread that ended in silence would be a log that ends in
             # silence; and the ring must not go on recording for it.

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from inspector.tracing import LogChunk
 from protocol.filters import parse_filter
-from protocol.records import decode_record
+from protocol.records import INFO, decode_record
 from tests.inspector.tracing.records import all_lines, follow, make_log, messages
 
 
@@ -226,3 +226,22 @@ class Followers(RuleBasedStateMachine):
 
 TestFollowers = Followers.TestCase
 TestFollowers.settings = settings(max_examples=30, stateful_step_count=40)
+
+
+def test_a_passive_reader_sees_what_is_recorded_anyway() -> None:
+    log = make_log(record="warn")
+    logger = log.logger("a")
+    reader = follow(log, passive=True)
+    logger.info("not wanted")
+    assert not log.wants(INFO, "a")
+    logger.warn("recorded")
+    other = follow(log, "info")
+    logger.info("for another's sake")
+    other.close()
+    logger.info("not wanted any more")
+    assert messages(reader) == ["recorded", "for another's sake"]
+    woken: list[int] = []
+    waker = log.subscribe(parse_filter("trace"), passive=True, wake=lambda: woken.append(1))
+    logger.warn("wakes")
+    assert woken == [1]
+    waker.close()

@@ -25,6 +25,10 @@ from tests.bench.servers import TOKEN
 __all__ = ("RawClient", "flood", "flooding", "processor", "round_trips", "server_process", "websocket")
 
 
+# The first byte of a whole one: FIN and the opcode.
+_PING = 0x80 | Opcode.PING
+
+
 @contextmanager
 def server_process(name: str) -> Iterator[tuple[int, int]]:
     """Start a server; get its port and its process id."""
@@ -105,14 +109,17 @@ class RawClient:
         return data
 
     def receive(self, count: int) -> None:
-        """Read until so many frames have come."""
+        """Read until so many frames have come. Pings are answered: a round may take longer than a server's patience."""
         data = self._rest
         position = 0
         while count:
             bounds = _payload(data, position)
             if bounds is not None and len(data) >= bounds[1]:
+                if data[position] == _PING:
+                    self._sock.sendall(Frame(Opcode.PONG, data[bounds[0] : bounds[1]]).serialize(mask=True))
+                else:
+                    count -= 1
                 position = bounds[1]
-                count -= 1
                 continue
             data = data[position:] + self._more()
             position = 0

@@ -6,6 +6,7 @@ from inspector.actors.supervision import EscalationError, Supervision, escalate,
 from inspector.host import Host, open_host, serve
 from inspector.programs import Instrumentation, instrument, open_inspector
 from inspector.registry import Registry
+from inspector.tasks import Lints
 from inspector.tracing import Logger, get_logger, remote_parent, traceparent, tracestate
 from protocol.errors import InspectorError
 
@@ -16,6 +17,7 @@ __all__ = (
     "Host",
     "InspectorError",
     "Instrumentation",
+    "Lints",
     "Logger",
     "Registry",
     "Supervision",

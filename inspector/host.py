@@ -23,7 +23,7 @@ from inspector.registry import Registry
 from inspector.runtime_file import RuntimeFile
 from inspector.service.service import MAX_CONNECTIONS, Service
 from inspector.service.tls import open_context
-from inspector.tasks import Monitor
+from inspector.tasks import THRESHOLD, Lints, Monitor, check_threshold
 from protocol.dialects import DIALECTS
 from protocol.handshake import Door, check_token
 from protocol.messages import HostInfo
@@ -83,6 +83,9 @@ async def serve(
     insecure_bind: bool = False,
     max_connections: int = MAX_CONNECTIONS,
     runtime_file: bool = True,
+    watchdog: float | None = THRESHOLD,
+    task_timing: bool = False,
+    lints: Lints | None = None,
     task_status: trio.TaskStatus[Host] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run a registry's actors and serve its inspectors, until it has stopped.
@@ -100,6 +103,9 @@ async def serve(
         insecure_bind: allow a `host` that is not this machine alone, without TLS.
         max_connections: inspectors attached at once; fewer where the process has no file descriptors for so many.
         runtime_file: let this user's `inspector-tui` find the host, see `inspector.runtime_file`.
+        watchdog: seconds after which the log says what blocks the loop; None for never.
+        task_timing: time every step of every task, and not only while an inspector asks for it.
+        lints: from where on the times look wrong; looked for while tasks are timed.
         task_status: gets the `Host` once it serves.
 
     Raises:
@@ -107,12 +113,13 @@ async def serve(
         EscalationError: an actor whose class says `escalate` has crashed, and the host has drained.
         RuntimeError: the registry has run already.
         KeyboardInterrupt: as it is, not in a group.
-        ValueError: the token has another character, `tls` can't be used, or `host` is reachable from outside
-            without TLS and `insecure_bind` is not set.
+        ValueError: `watchdog` is not positive, the token has another character, `tls` can't be used, or `host` is
+            reachable from outside without TLS and `insecure_bind` is not set.
     """
     token = secrets.token_urlsafe(24) if token is None else check_token(token)
     context = _server_context(tls)
     _check_bind(host, insecure_bind or context is not None)
+    check_threshold(watchdog)
     names = _LOOPBACK | {host.lower()} | {name.lower() for name in allow_hosts}
     door = Door(token=token, subprotocols=tuple(DIALECTS), hosts=frozenset(names), origins=frozenset(allow_origins))
     info = _host_info(registry)
@@ -140,11 +147,12 @@ async def serve(
                 url = _url(host, listeners, "http" if context is None else "https")
                 served = Host(registry, url, token)
                 with (
-                    Monitor(registry) as tasks,
+                    Monitor(registry, timing=task_timing, lints=lints, watchdog=watchdog) as tasks,
                     RuntimeFile(url, token, info) if runtime_file else contextlib.nullcontext(),
                 ):
                     service = Service(registry, door, info, tasks, max_connections=max_connections, tls=context)
                     service.sockets.listen(listeners)
+                    nursery.start_soon(tasks.work)
                     await _run(registry, service, listeners, served, drain_timeout, task_status)
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:

@@ -13,6 +13,7 @@ from inspector.cli.reach import REACH, reach
 from inspector.cli.records import RECORDS, set_up_log
 from inspector.cli.serving import raise_descriptor_limit, serve_until_signal
 from inspector.cli.target import find_registry
+from inspector.cli.tasks import TASKS
 from inspector.demo import demo_registry
 from inspector.tracing import Sink
 from protocol.filters import Filter
@@ -36,6 +37,7 @@ Exit codes:
 @click.argument("target", metavar="MODULE:REGISTRY | demo")
 @REACH
 @RECORDS
+@TASKS
 @option(
     "--rate",
     default=1.0,

@@ -79,6 +79,7 @@ class TasksSubscription:
         self._monitor = monitor
         self._stacks = stacks
         self._timing = timing
+        # Those told longest ago come first.
         self._told: dict[int, TaskInfo] = {}
         self._ended = monitor.roster.ended
         self._was_timed = monitor.timing
@@ -116,11 +117,14 @@ class TasksSubscription:
         look = monitor.look(stacks=self._stacks)
         ended, size = _last_that_fit(monitor.roster.last(monitor.roster.ended - self._ended))
         self._ended = monitor.roster.ended
-        changed = _that_fit([row for row in look.rows if not _same(row, told.get(row.task))], PAGE_BYTES - size)
+        changed = self._in_turn([row for row in look.rows if not _same(row, told.get(row.task))], PAGE_BYTES - size)
         removed = list(told.keys() - {row.task for row in look.rows})
         for task in removed:
             del told[task]
-        told.update((row.task, row) for row in changed)
+        for row in changed:
+            # Told last, and so behind all others.
+            told.pop(row.task, None)
+            told[row.task] = row
         news = changed or removed or ended or self._was_timed != monitor.timing
         self._was_timed = monitor.timing
         self._pause = max(INTERVAL, _REST * (time.perf_counter() - began))
@@ -128,6 +132,15 @@ class TasksSubscription:
         if not news:
             return None
         return TasksUpdated(sub=self._sub, changed=changed, removed=removed, ended=ended, timing=monitor.timing)
+
+    def _in_turn(self, changed: list[TaskInfo], room: int) -> list[TaskInfo]:
+        """Return the rows that there is room for: where that is not all of them, each has its turn."""
+        fitting = _that_fit(changed, room)
+        if len(fitting) < len(changed):
+            turns = {task: turn for turn, task in enumerate(self._told)}
+            changed.sort(key=lambda row: turns.get(row.task, -1))
+            fitting = _that_fit(changed, room)
+        return fitting
 
     def close(self, *, cut: bool) -> None:
         """End it."""

@@ -52,12 +52,13 @@ class Roster(trio.abc.Instrument):
 
     Attributes:
         ended: how many tasks have ended since it was made.
+        next_number: what the next task gets.
     """
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
         self._tasks: dict[trio.lowlevel.Task, tuple[int, int | None]] = {}
-        self._next = 0
+        self.next_number = 0
         self._last: deque[EndedTask] = deque(maxlen=MAX_ENDED)
         self.ended = 0
         for task in _living():
@@ -73,13 +74,17 @@ class Roster(trio.abc.Instrument):
         """Return a task's number, never given again, and when it started, None where nobody looked."""
         known = self._tasks.get(task)
         if known is None:
-            known = self._tasks[task] = self._next, None
-            self._next += 1
+            known = self._tasks[task] = self.next_number, None
+            self.next_number += 1
         return known
 
     def name(self, task: trio.lowlevel.Task) -> str:
         """Return a task's name, bounded, as it may be shown."""
         return Plain(self._secrets, _LIMITS).text(task.name, _NAME)
+
+    def lives(self, task: trio.lowlevel.Task) -> bool:
+        """Tell whether a task has not ended."""
+        return task in self._tasks
 
     def tasks(self) -> list[trio.lowlevel.Task]:
         """Return the tasks that live. Any thread may ask."""
@@ -93,8 +98,8 @@ class Roster(trio.abc.Instrument):
 
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
         """Take a task in."""
-        self._tasks[task] = self._next, time.time_ns() // 1_000_000
-        self._next += 1
+        self._tasks[task] = self.next_number, time.time_ns() // 1_000_000
+        self.next_number += 1
 
     def task_exited(self, task: trio.lowlevel.Task) -> None:
         """Strike a task off, and note how it ended where that can be seen."""

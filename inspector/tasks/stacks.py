@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sysconfig
 from collections.abc import Callable, Coroutine, Iterator
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import AsyncGeneratorType, CodeType, FrameType
 from typing import Any, Final
 
 import trio
@@ -54,7 +55,7 @@ def await_lines(task: trio.lowlevel.Task, driven: Driven) -> list[Line]:
 
 
 def _lines_of(coroutine: Any) -> Iterator[Line]:
-    # As trio walks a task's own, up to an asynchronous generator, which hides what it waits for.
+    # As trio walks a task's own.
     while coroutine is not None:
         if (frame := getattr(coroutine, "cr_frame", None)) is not None:
             yield frame.f_code, frame.f_lineno
@@ -63,7 +64,12 @@ def _lines_of(coroutine: Any) -> Iterator[Line]:
             yield frame.f_code, frame.f_lineno
             coroutine = coroutine.gi_yieldfrom
         else:
-            return
+            # What an asynchronous generator is waited for with does not say which one that is, but refers to it.
+            inside = [each for each in gc.get_referents(coroutine) if isinstance(each, AsyncGeneratorType)]
+            if not inside or inside[0].ag_frame is None:
+                return
+            yield inside[0].ag_frame.f_code, inside[0].ag_frame.f_lineno
+            coroutine = inside[0].ag_await
 
 
 def thread_lines(frame: FrameType | None) -> list[Line]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,12 +37,12 @@ class Tree:
     Args:
         log: the host's.
         roster: has the tasks' numbers and names.
-        lints: what looks wrong with tasks.
+        lints: finds what looks wrong with a task.
         driven: finds the coroutine that a task drives by hand.
     """
 
     def __init__(
-        self, log: Log, roster: Roster, lints: Mapping[trio.lowlevel.Task, list[TaskLint]], driven: Driven
+        self, log: Log, roster: Roster, lints: Callable[[trio.lowlevel.Task], list[TaskLint]], driven: Driven
     ) -> None:
         self._log = log
         self._roster = roster
@@ -104,5 +104,5 @@ class Tree:
             span_name=None if span is None else span.name,
             cancelled=cancelled,
             deadline=deadline,
-            lints=list(self._lints.get(task, ())),
+            lints=self._lints(task),
         )

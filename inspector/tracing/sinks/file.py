@@ -63,10 +63,11 @@ class FileSink(LineSink):
         # The file that was put aside last.
         self._before: os.stat_result | None = None
         self._cleared = False
-        if self.rotation.rotates and not os.access(os.path.dirname(self.path), os.W_OK | os.X_OK):
-            # Found out at the first rotation it would be found out by nobody.
-            raise PermissionError(f"no new file can be made in {os.path.dirname(self.path)}")
         self._open()
+        if self.rotation.rotates and not os.access(os.path.dirname(self.path), os.W_OK | os.X_OK):
+            self.end()
+            # At the first rotation nobody would be there any more to see it.
+            raise PermissionError(f"no new file can be made in {os.path.dirname(self.path)}")
 
     def attach(self, log: Log) -> None:
         """Begin to write a log, from now on; once in a sink's life."""
@@ -88,7 +89,7 @@ class FileSink(LineSink):
             assert descriptor is not None
             size = os.fstat(descriptor).st_size
             count = self._fitting(batch, size)
-            if size and (not count or self.rotation.period(self.log.clock()) > self._period):
+            if size and (not count or self._is_old()):
                 self._rotate()
                 continue
             lines = batch[: max(count, 1)]
@@ -107,6 +108,9 @@ class FileSink(LineSink):
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _is_old(self) -> bool:
+        return self.rotation.max_age is not None and self.rotation.period(self.log.clock()) > self._period
 
     def _fitting(self, batch: list[bytes], size: int) -> int:
         """Return how many lines of a batch fit into the file."""

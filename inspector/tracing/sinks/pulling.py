@@ -340,7 +340,7 @@ class PullingSink(ABC, Generic[Part]):
 
     def _left(self, seq: int) -> int:
         """Count the records from a number on that it wanted."""
-        reader = self.log.subscribe(self._filter, after_seq=seq - 1, wake=lambda: None)
+        reader = self.log.subscribe(self._filter, after_seq=seq - 1, passive=True, wake=lambda: None)
         left = reader.missed
         while (portion := reader.take()) is not None:
             left += portion.dropped + len(portion.entries)

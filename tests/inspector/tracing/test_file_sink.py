@@ -236,6 +236,36 @@ def test_a_line_that_was_begun_stays_by_itself(folder: Path, text: str, expected
     assert orjson.loads(line)["fields"]["n"] == 0
 
 
+def test_a_line_that_somebody_has_written_behind_is_not_cut_off(folder: Path) -> None:
+    path = folder / "x"
+    sink = open_sink(f"file:{path}", filter="info")
+    assert isinstance(sink, FileSink)
+    descriptor = sink._descriptor
+    assert descriptor is not None
+    # As a full disk leaves it, and another host that was quicker to see that there is room again.
+    os.write(descriptor, b"whole\nha")
+    with path.open("ab") as other:
+        other.write(b"other\n")
+    sink._cut(descriptor, 2)
+    batch = [b"half\n"]
+    assert sink.write(batch)
+    assert path.read_bytes() == b"whole\nhaother\n\nhalf\n"
+    # Nobody is behind this one.
+    os.write(descriptor, b"ha")
+    sink._cut(descriptor, 2)
+    assert sink.write([b"half\n"])
+    assert path.read_bytes() == b"whole\nhaother\n\nhalf\nhalf\n"
+    sink.giving_up.set()
+    assert not sink.write([b"never\n"])
+    assert sink.close(0)
+
+
+def test_a_folder_that_new_files_can_not_be_made_in() -> None:
+    # A file that may be written to, in a folder in which even root can make none.
+    with pytest.raises(SinkError, match="no new file can be made in /proc/"):
+        open_sink("file:/proc/self/comm,max_size=1MB")
+
+
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
 def test_what_is_no_file_is_refused(folder: Path, kind: str) -> None:
     path = folder / "x"

@@ -18,9 +18,6 @@ class SinkType(click.ParamType[Sink]):
     name = "sink"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Sink:
-        if not isinstance(value, str):
-            sink: Sink = value
-            return sink
         try:
             return open_sink(value)
         except SinkError as exc:

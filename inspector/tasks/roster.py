@@ -28,6 +28,8 @@ MAX_ENDED: Final = 256
 """Ended tasks that are remembered."""
 _NAME: Final = 200
 _LIMITS: Final = Limits(text=500, entries=4)
+_LONG: Final = 10_000
+"""Characters of a reason from which on it is not kept as it is."""
 _TASK: Final = re.compile(r"<Task (['\"])(.*)\1 at 0x[0-9a-f]+>", re.DOTALL)
 
 
@@ -42,6 +44,12 @@ def _living() -> list[trio.lowlevel.Task]:
     for task in found:
         found += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
     return found
+
+
+_Cancelled = tuple[str | None, str | None, str | None]
+"""By what a task was cancelled, by which task, and why: as trio tells it."""
+_Entry = tuple[int, int | None, str, str | None, int | None, int, TaskError | _Cancelled | None]
+"""A task that has ended: its number, its parent's, name, actor, start, end, and what it raised."""
 
 
 class Roster(trio.abc.Instrument):
@@ -59,7 +67,7 @@ class Roster(trio.abc.Instrument):
         self._secrets = secrets
         self._tasks: dict[trio.lowlevel.Task, tuple[int, int | None]] = {}
         self.next_number = 0
-        self._last: deque[EndedTask] = deque(maxlen=MAX_ENDED)
+        self._last: deque[_Entry] = deque(maxlen=MAX_ENDED)
         self.ended = 0
         for task in _living():
             self.number(task)
@@ -92,7 +100,7 @@ class Roster(trio.abc.Instrument):
 
     def last(self, count: int) -> list[EndedTask]:
         """Return the last so many tasks that ended, as far as they are remembered, oldest first."""
-        return list(islice(self._last, max(0, len(self._last) - count), None))
+        return [self._describe(each) for each in islice(self._last, max(0, len(self._last) - count), None)]
 
     # ---- hooks of trio's ----
 
@@ -106,49 +114,57 @@ class Roster(trio.abc.Instrument):
         number, started_at = self._tasks.pop(task, (None, None))
         if number is None:
             return
-        # The hook is told which task, but not how it ended: that stands in the frame that tells. With a trio that has
-        # another one there is nothing to note.
-        frame = sys._getframe(1)
-        while frame.f_code.co_name != "task_exited":
-            if frame.f_back is None or frame.f_code.co_name == "unrolled_run":
-                return
-            frame = frame.f_back
-        outcome = frame.f_locals.get("outcome")
+        # The hook is told which task, but not how it ended: that stands in the frame that tells, two calls from here.
+        # With a trio that has others there is nothing to note.
+        frame = sys._getframe(2)
+        outcome = frame.f_locals.get("outcome") if frame.f_code.co_name == "task_exited" else None
         if outcome is None:
             return
+        error = getattr(outcome, "error", None)
         parent = task.parent_nursery
         span = span_of(task)
-        ended = EndedTask(
-            task=number,
-            parent=None if parent is None else self.number(parent.parent_task)[0],
-            name=self.name(task),
-            actor=None if span is None else span.actor,
-            started_at=started_at,
-            ended_at=time.time_ns() // 1_000_000,
-            outcome="ok",
+        # Hundreds of thousands may end in a second, and few are ever asked about: what can wait is done when they are.
+        self._last.append(
+            (
+                number,
+                None if parent is None else self.number(parent.parent_task)[0],
+                task.name,
+                None if span is None else span.actor,
+                started_at,
+                time.time_ns() // 1_000_000,
+                None if error is None else self._explain(error),
+            )
         )
-        error = getattr(outcome, "error", None)
-        if error is not None:
-            self._explain(ended, error)
-        self._last.append(ended)
         self.ended += 1
 
-    def _explain(self, ended: EndedTask, error: BaseException) -> None:
-        plain = Plain(self._secrets, _LIMITS)
-        ended.outcome = status_of(error)
-        if ended.outcome == "error":
+    def _explain(self, error: BaseException) -> TaskError | _Cancelled:
+        """Return what is to be kept of what a task raised: nothing that holds its frames, or is of any length."""
+        if status_of(error) == "error":
+            plain = Plain(self._secrets, _LIMITS)
             described = plain.value(error)
             message = described["message"] if isinstance(described, dict) else described
-            ended.exception = TaskError(plain.text(type(error).__qualname__, _NAME), message)
-            return
+            return TaskError(plain.text(type(error).__qualname__, _NAME), message)
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         # An older trio does not say.
         source: Any = getattr(error, "source", None)
         task: Any = getattr(error, "source_task", None)
         reason: Any = getattr(error, "reason", None)
-        if source is None:
-            return
-        named = None if task is None or source not in ("explicit", "nursery") else _TASK.fullmatch(task)
-        ended.cancelled_by = plain.text(source if named is None else named[2], _NAME)
-        ended.reason = UNSET if reason is None else plain.text(reason)
+        if reason is not None and len(reason) > _LONG:
+            reason = Plain(self._secrets, _LIMITS).text(reason)
+        return source, task, reason
+
+    def _describe(self, entry: _Entry) -> EndedTask:
+        number, parent, name, actor, started_at, ended_at, explained = entry
+        plain = Plain(self._secrets, _LIMITS)
+        ended = EndedTask(number, parent, plain.text(name, _NAME), actor, started_at, ended_at, "ok")
+        if isinstance(explained, TaskError):
+            ended.outcome, ended.exception = "error", explained
+        elif explained is not None:
+            ended.outcome = "cancelled"
+            source, task, reason = explained
+            if source is not None:
+                named = None if task is None or source not in ("explicit", "nursery") else _TASK.fullmatch(task)
+                ended.cancelled_by = plain.text(source if named is None else named[2], _NAME)
+                ended.reason = UNSET if reason is None else plain.text(reason)
+        return ended

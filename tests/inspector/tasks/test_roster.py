@@ -10,7 +10,7 @@ import trio
 from inspector.tasks.roster import MAX_ENDED, Roster
 from inspector.tracing import Log, current_span
 from inspector.tracing.secrets import Secrets
-from protocol.messages import EndedTask
+from protocol.messages import EndedTask, TaskError
 from tests.inspector.reading import settle
 
 
@@ -132,6 +132,15 @@ async def test_why_one_was_cancelled(secrets: Secrets) -> None:
     assert ended.cancelled_by == "deadline"
     assert not ended.reason
 
+    async def at_length(nursery: trio.Nursery) -> None:
+        nursery.start_soon(wait, name="waiting")
+        await settle()
+        nursery.cancel_scope.cancel("because " * 10_000)
+
+    (ended,) = await ended_by(roster, at_length)
+    assert str(ended.reason).startswith("because because")
+    assert len(str(ended.reason)) < 600
+
     async def two(nursery: trio.Nursery) -> None:
         async def inside() -> None:
             async with trio.open_nursery() as own:
@@ -194,23 +203,20 @@ async def test_a_text_that_can_not_be_had(secrets: Secrets) -> None:
     (ended,) = await ended_by(roster, start)
     assert ended.name.encode()
     assert len(ended.name) < 2000
-    described = EndedTask(0, None, "n", None, None, 1, "ok")
-    roster._explain(described, Mute())
-    assert described.exception
-    assert described.exception.type.endswith("Mute")
-    assert "RuntimeError" in described.exception.message
+    described = roster._explain(Mute())
+    assert isinstance(described, TaskError)
+    assert described.type.endswith("Mute")
+    assert "RuntimeError" in described.message
     roster.close()
 
 
 @pytest.mark.trio
 async def test_a_trio_that_does_not_tell(secrets: Secrets) -> None:
     roster = Roster(secrets)
-    described = EndedTask(0, None, "n", None, None, 1, "ok")
-
     older = trio.Cancelled._create()
     # As it is where trio has no such attribute.
     older.source = None  # type: ignore[assignment]  # the trio of this environment has it
-    roster._explain(described, older)
+    described = roster._describe((0, None, "n", None, None, 1, roster._explain(older)))
     assert described.outcome == "cancelled"
     assert not described.cancelled_by
 

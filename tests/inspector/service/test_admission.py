@@ -15,7 +15,7 @@ from inspector import Host
 from inspector.service.admission import DESCRIPTORS_KEPT, MAX_STRANGERS, Strangers, capacity
 from inspector.service.wire import SocketWire
 from tests.inspector.service.peer import address_of, http, raw, works
-from tests.inspector.service.support import attached, connection_tasks, errors_of, hosted, service_tasks, until
+from tests.inspector.service.support import attached, connection_tasks, errors_of, hosted, until
 
 __all__ = ()
 
@@ -144,24 +144,3 @@ async def test_one_that_opens_sockets_as_fast_as_it_can_stops_nobody(said: bytes
             await trio.aclose_forcefully(stream)
         await until(lambda: connection_tasks() <= 1)
         assert errors_of(host) == []
-
-
-async def test_a_hundred_attached_at_once() -> None:
-    async with hosted() as host, trio.open_nursery() as nursery:
-        counts: list[int] = []
-        everybody = trio.Event()
-
-        async def inspect() -> None:
-            async with attached(host) as client:
-                counts.append(await client.call(1, "add"))
-                if len(counts) == 100:
-                    everybody.set()
-                await everybody.wait()
-                counts.append(await client.call(2, "add"))
-
-        for _ in range(100):
-            nursery.start_soon(inspect)
-        await everybody.wait()
-        assert connection_tasks() == 100
-        await until(lambda: not service_tasks())
-        assert sorted(counts) == list(range(1, 201))

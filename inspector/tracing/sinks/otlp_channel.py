@@ -22,6 +22,10 @@ class Session(requests.Session):
 
     def __init__(self) -> None:
         super().__init__()
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the last request."""
         self.sent = False
         self.failure = ""
         self.answer: requests.Response | None = None
@@ -50,11 +54,15 @@ class Channel:
 
     def export(self, items: list[ReadableSpan] | list[ReadableLogRecord]) -> bool:
         """Send a request; tell if that went well."""
-        self._session.sent = False
+        self._session.forget()
         # Libraries that trace HTTP requests would trace these, and those requests too.
         token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
             result = self._exporter.export(items)
+        except Exception as error:
+            # Some versions raise what they can't encode, and what a connection says when it breaks.
+            self._session.failure = self._session.failure or str(error)
+            return False
         finally:
             detach(token)
         answer = self._session.answer
@@ -73,7 +81,8 @@ class Channel:
         """
         answer = self._session.answer
         if not self._session.sent:
-            raise RefusedError("it can't be encoded, or is too large", items)
+            why = self._session.failure[:500]
+            raise RefusedError(f"it can't be encoded: {why}" if why else "it can't be encoded, or is too large", items)
         if answer is None:
             raise OSError(self._session.failure[:500])
         why = f"the collector answers {answer.status_code} {answer.reason}"

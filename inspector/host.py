@@ -185,7 +185,7 @@ async def _run(
     log = registry.log.logger("inspector.host")
     async with registry.open(), trio.open_nursery() as connections:
         async with trio.open_nursery() as accepting:
-            accepting.start_soon(partial(trio.serve_listeners, service.handle, listeners, handler_nursery=connections))
+            accepting.start_soon(_accept, service, listeners, connections)
             if registry.lifecycle.apply("ready") == "serving":
                 log.info("inspector listening", url=host.url, pid=os.getpid())
                 host.announced = True
@@ -256,6 +256,12 @@ async def _listen(host: str, port: int | None) -> list[trio.SocketListener]:
     return await trio.open_tcp_listeners(0, host=host)
 
 
+@trio.lowlevel.enable_ki_protection
+async def _accept(service: Service, listeners: list[trio.SocketListener], connections: trio.Nursery) -> None:
+    await trio.serve_listeners(service.handle, listeners, handler_nursery=connections)
+
+
+@trio.lowlevel.enable_ki_protection
 async def _follow(shutdown: trio.Event, registry: Registry) -> None:
     await shutdown.wait()
     registry.lifecycle.apply("shutdown")

@@ -41,6 +41,7 @@ class Deadlines:
         call.watched = [call.deadline, self._count, call]
         heapq.heappush(self._heap, call.watched)
 
+    @trio.lowlevel.enable_ki_protection
     async def watch(self) -> None:
         """Reject each waiting call whose deadline passes, for ever."""
         while True:

@@ -26,6 +26,8 @@ _TURNS: Final = 32
 """Actions that a worker runs before it lets other tasks have a turn."""
 
 
+# Whoever inspects may be interrupted nowhere, but what runs here is the program's own.
+@trio.lowlevel.disable_ki_protection
 def enter(call: Call) -> Any:
     """Begin a call's action in the present context: its value, or the coroutine that will have it."""
     call.span = call.cell.open_action_span(call)

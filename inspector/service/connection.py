@@ -250,6 +250,7 @@ class Connection:
         """
         self.nursery.start_soon(self._work, rid, work)
 
+    @trio.lowlevel.enable_ki_protection
     async def _work(self, rid: int, work: Callable[[], Awaitable[Response]]) -> None:
         async with self._turn:
             while self._wire.waiting > HIGH_WATER and not self._wire.closed:
@@ -334,6 +335,7 @@ class Connection:
 
     # ---- ending ----
 
+    @trio.lowlevel.enable_ki_protection
     async def _keep_alive(self) -> None:
         # Intervals are counted, not seconds: after the loop was blocked, what has come meanwhile is read first.
         wire, pings = self._wire, 0

@@ -95,6 +95,7 @@ class HeldFilters:
             self._alarm = trio.CancelScope()
             self._nursery.start_soon(self._wait, self._alarm)
 
+    @trio.lowlevel.enable_ki_protection
     async def _wait(self, alarm: trio.CancelScope) -> None:
         with alarm:
             while self._until:

@@ -124,6 +124,7 @@ class Pusher:
     def _something_new(self) -> None:
         self._something.set()
 
+    @trio.lowlevel.enable_ki_protection
     async def _push(self) -> None:
         while True:
             polls = [item.poll for item in self._subscriptions.values() if item.poll is not None]

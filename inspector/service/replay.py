@@ -88,6 +88,7 @@ class Replay(LogSubscription):
             batch.host = passage.host
         return batch
 
+    @trio.lowlevel.enable_ki_protection
     async def _read(self, playback: Playback) -> None:
         passage: Passage | None = None
         try:

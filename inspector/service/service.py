@@ -101,6 +101,9 @@ class Service:
         self._closing = False
         self.sockets = Sockets()
 
+    # Here, and in each task that a connection starts: Ctrl+C is for the program's main task to hear. An exception in
+    # the middle of ours would end a program's run by way of the inspector.
+    @trio.lowlevel.enable_ki_protection
     async def handle(self, stream: trio.SocketStream) -> None:
         """Serve one accepted socket until it is closed. What goes wrong with it stays with it."""
         address, peer = _peer(stream.socket.getpeername) if stream.socket.fileno() >= 0 else ("?", "?")

@@ -92,6 +92,7 @@ class SocketWire:
             # Whoever waits for room would wait for ever.
             self._drained()
 
+    @trio.lowlevel.enable_ki_protection
     async def _write_kept(self) -> None:
         try:
             while self._kept:

@@ -113,6 +113,7 @@ class Monitor:
         self._timed = trio.Event()
         self._linting.cancel()
 
+    @trio.lowlevel.enable_ki_protection
     async def work(self) -> None:
         """Look for what can't be seen in a single step, whenever steps are timed. Ends only by being cancelled."""
         while True:

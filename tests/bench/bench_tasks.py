@@ -9,6 +9,7 @@ import gc
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Final
 
 import trio
@@ -62,11 +63,15 @@ def run(rounds: int = _ROUNDS) -> list[Figure]:
     return trio.run(_run, rounds)
 
 
+def _watched() -> Monitor:
+    return Monitor(Registry())
+
+
 async def _run(rounds: int) -> list[Figure]:
     bare: Setting = nullcontext
-    kept: Setting = lambda: _Kept(timed=False)  # noqa: E731  # one of a row of settings
-    timed: Setting = lambda: _Kept(timed=True)  # noqa: E731  # likewise
-    watched: Setting = lambda: Monitor(Registry())  # noqa: E731  # likewise
+    kept: Setting = partial(_Kept, timed=False)
+    timed: Setting = partial(_Kept, timed=True)
+    watched: Setting = _watched
     steps = await _measure(_checkpoints, [bare, kept, timed, watched], rounds)
     spawns = await _measure(_spawn, [bare, kept, timed], rounds)
     told = [

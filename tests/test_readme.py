@@ -1,4 +1,4 @@
-"""What README.md and docs/commands.md say to type is typed here, and what they show is compared."""
+"""What README.md, docs/commands.md and docs/filters.md say to type is typed here, and what they show is compared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import tui.exits
 from tests.readme.blocks import ROOT, Block, blocks, commands, fits
 from tests.readme.session import Session
 
-DOCUMENTS = ("README.md", "docs/commands.md")
+DOCUMENTS = ("README.md", "docs/commands.md", "docs/filters.md")
 PROGRAMS = {block.title: block for block in blocks("README.md") if block.language == "python"}
 
 
@@ -36,6 +36,8 @@ def save(session: Session, name: str) -> str:
 def test_every_block_is_of_a_kind_that_runs_here(document: str) -> None:
     run_here = {"greeter.py", "counting.py", "client.py"}
     for block in blocks(document):
+        if block.language in ("filter", "mistakes"):
+            continue  # tests/protocol/test_filters_page.py reads these.
         if block.language == "python":
             assert block.title in run_here, f"{block.place}: no test runs this program"
         else:

@@ -37,7 +37,8 @@ class FilterType(click.ParamType[Filter]):
         try:
             return parse_filter(value)
         except FilterError as exc:
-            self.fail(f"{exc}\n  {value}\n  {' ' * exc.position}^", param, ctx)
+            pointed = exc.pointed(value).replace("\n", "\n  ")
+            self.fail(f"{exc}\n  {pointed}", param, ctx)
 
 
 class TokenType(click.ParamType[str]):

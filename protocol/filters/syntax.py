@@ -179,7 +179,7 @@ class _Parser:
             return self.group()
         self.at += 1
         if character == "[":
-            return self.characters(self.at - 1)
+            return self.characters()
         if character == "\\":
             return self.escape()
         if character == ".":
@@ -203,7 +203,7 @@ class _Parser:
         tree = self.choice()
         self.depth -= 1
         if self.peek() != ")":
-            raise PatternError(f"the group that begins at {start} has no ')'", self.at)
+            raise PatternError("a ')' is missing here", self.at)
         self.at += 1
         return tree
 
@@ -231,7 +231,7 @@ class _Parser:
     def literal(self, character: str) -> Characters:
         return Characters(frozenset(character), any_case=self.any_case)
 
-    def characters(self, start: int) -> Characters:
+    def characters(self) -> Characters:
         negated = self.peek() == "^"
         self.at += negated
         single: set[str] = set()
@@ -239,11 +239,11 @@ class _Parser:
         categories: list[Callable[[str], bool]] = []
         first = self.at
         while self.peek() != "]" or self.at == first:
-            one = self.one(start)
+            one = self.one()
             if self.peek() == "-" and self.text[self.at + 1 : self.at + 2] not in ("]", ""):
                 begin = self.at
                 self.at += 1
-                last = self.one(start)
+                last = self.one()
                 if callable(one) or callable(last) or last < one:
                     raise PatternError("this is no range of characters", begin)
                 ranges.append((one, last))
@@ -254,11 +254,11 @@ class _Parser:
         self.at += 1
         return Characters(frozenset(single), tuple(ranges), tuple(categories), negated, self.any_case)
 
-    def one(self, start: int) -> str | Callable[[str], bool]:
+    def one(self) -> str | Callable[[str], bool]:
         """Read one member of a class: a character, or a category of them."""
         character = self.peek()
         if not character:
-            raise PatternError(f"the class that begins at {start} has no ']'", self.at)
+            raise PatternError("a ']' is missing here", self.at)
         self.at += 1
         if character != "\\":
             return character

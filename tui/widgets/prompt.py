@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -56,6 +57,7 @@ class Prompt(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.purpose = ""
+        self._label = ""
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
@@ -75,6 +77,7 @@ class Prompt(Vertical):
         self.query_one("#prompt-help", Static).update(Content(help))
         self.set_class(bool(help), "-helped")
         self.purpose = purpose
+        self._label = label
         self.query_one("#prompt-label", Static).update(Content(label))
         field = self.query_one(Input)
         field.value, field.placeholder = text, placeholder
@@ -94,8 +97,8 @@ class Prompt(Vertical):
         if position is not None:
             field.cursor_position = max(0, min(position, len(field.value)))
             lines.insert(0, " " * field.cursor_position + "^")
-        label = self.query_one("#prompt-label", Static).outer_size.width
-        pad = " " * max(0, label - 1)
+        # By the label's text, not by its place on the screen: it may not have one yet.
+        pad = " " * (cell_len(self._label) + 1)
         self.query_one("#prompt-error", Static).update(Content("\n".join([pad + lines[0], *lines[1:]])))
         self.add_class("-wrong")
 

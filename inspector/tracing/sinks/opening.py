@@ -15,13 +15,13 @@ from inspector.tracing.sinks.rotation import Rotation
 from inspector.tracing.sinks.spelling import (
     SinkError,
     Spelling,
-    parse_duration,
     parse_flag,
     parse_sink,
     parse_size,
     split_sinks,
 )
 from inspector.tracing.sinks.stream import StreamSink
+from protocol.durations import parse_duration
 from protocol.filters import Filter, parse_filter
 
 __all__ = ("default_format", "open_sink", "open_sinks")

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-__all__ = ("SinkError", "Spelling", "Value", "parse_duration", "parse_flag", "parse_sink", "parse_size", "split_sinks")
+__all__ = ("SinkError", "Spelling", "Value", "parse_flag", "parse_sink", "parse_size", "split_sinks")
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _BARE: Final = re.compile(r'[^\s,"\\]+')
@@ -37,7 +37,6 @@ _SIZES: Final = {
     "mib": 2**20,
     "gib": 2**30,
 }
-_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _FLAGS: Final = {"": True, "yes": True, "true": True, "on": True, "1": True} | dict.fromkeys(
     ("no", "false", "off", "0"), False
 )
@@ -154,18 +153,6 @@ def parse_size(text: str) -> int:
     return size
 
 
-def parse_duration(text: str) -> float:
-    """Read a time in seconds: `30s`, `1.5h`, `7d`.
-
-    Raises:
-        ValueError: it is none, or nothing at all.
-    """
-    seconds = _number(text, _SECONDS, "a time is a number and ms, s, m, h, d or w")
-    if seconds <= 0:
-        raise ValueError("a time is longer than nothing")
-    return seconds
-
-
 def parse_flag(text: str) -> bool:
     """Read a yes or no.
 
@@ -178,7 +165,7 @@ def parse_flag(text: str) -> bool:
         raise ValueError("it is yes or no") from None
 
 
-def _number(text: str, units: dict[str, float] | dict[str, int], rule: str) -> float:
+def _number(text: str, units: dict[str, int], rule: str) -> float:
     match = _NUMBER.fullmatch(text.strip())
     factor = units.get(match[2].lower()) if match else None
     if match is None or factor is None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.tracing import FileSink, SinkError, StreamSink, open_sink, open_sinks, split_sinks
-from inspector.tracing.sinks.spelling import parse_duration, parse_flag, parse_sink, parse_size
+from inspector.tracing.sinks.spelling import parse_flag, parse_sink, parse_size
 from protocol.filters import parse_filter
 
 
@@ -191,19 +191,6 @@ def test_an_extra_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_sizes(text: str, size: int) -> None:
     assert parse_size(text) == size
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("500ms", 0.5), ("30s", 30), ("1.5h", 5400), ("1d", 86400), ("1w", 604800)]
-)
-def test_durations(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "30", "s", "-1s", "1 s 2"])
-def test_no_durations(text: str) -> None:
-    with pytest.raises(ValueError, match="a time is a number"):
-        parse_duration(text)
 
 
 def test_flags() -> None:

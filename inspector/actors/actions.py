@@ -21,6 +21,7 @@ DEFAULT_TIMEOUT: Final = 60.0
 """Seconds that an action has, waiting in the mailbox included, unless it says otherwise."""
 
 _MARK: Final = "__inspector_action__"
+_EXACT: Final = frozenset((bool, int, float, str, bytes))
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -75,8 +76,10 @@ class ActionSpec:
     __slots__ = (
         "_array",
         "_by_name_only",
+        "_exact",
         "_named",
         "_names",
+        "_required",
         "concurrent",
         "doc",
         "function",
@@ -107,6 +110,8 @@ class ActionSpec:
                 raise TypeError(f"{where}: `{parameter}` can't be given from outside: name each parameter plainly")
         self._names = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
         self._by_name_only = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+        self._exact = self._exact_types(hints)
+        self._required = sum(p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty for p in parameters)
         self._array = _arguments_type(name, [p for p in parameters if p.name in self._names], hints, by_position=True)
         self._named = _arguments_type(name, parameters, hints, by_position=False)
         self.rpc = self._describe(where, parameters, hints)
@@ -120,6 +125,14 @@ class ActionSpec:
         Raises:
             InspectorError: ``actor.invalid_arguments``, naming the argument.
         """
+        # What is of just the types that are asked for needs no conversion, which takes four times as long as this look.
+        if (
+            (exact := self._exact) is not None
+            and self._required <= len(args)
+            and tuple(map(type, args)) == exact[: len(args)]
+            and type(args) is not dict
+        ):
+            return tuple(args), {}
         try:
             if type(args) is dict:
                 named = _convert(args, self._named)
@@ -127,13 +140,17 @@ class ActionSpec:
             if self._by_name_only:
                 missing = self._by_name_only[0]
                 raise self._error(f"Object missing required field `{missing}`, which is given by name", missing)
-            if not args and not self._names:
-                return (), {}
             return msgspec.structs.astuple(_convert(args, self._array))[: len(args)], {}
         except msgspec.ValidationError as exc:
             raise self._invalid(str(exc), len(args)) from None
         except RecursionError:
             raise self._invalid("an argument is nested too deeply", len(args)) from None
+
+    def _exact_types(self, hints: dict[str, Any]) -> tuple[type, ...] | None:
+        """Return the types of the parameters by position, where values of just these need no more of a check."""
+        named = [hints.get(name) for name in self._names]
+        types = tuple([hint for hint in named if isinstance(hint, type) and hint in _EXACT])
+        return types if len(types) == len(named) and not self._by_name_only else None
 
     def bind_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Check arguments given as in a Python call; see `bind`.

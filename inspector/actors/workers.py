@@ -36,6 +36,16 @@ def enter(call: Call) -> Any:
     return call.spec.function(call.cell.actor, *call.args, **call.kwargs)
 
 
+def _enter_async(call: Call) -> tuple[Coroutine[Any, Any, Any], object]:
+    """Begin an asynchronous action in the present context; return its coroutine and what that waits for.
+
+    Raises:
+        StopIteration: it did not wait, and has its value.
+    """
+    coroutine = enter(call)
+    return coroutine, coroutine.send(None)
+
+
 def call_in(frame: types.FrameType | None) -> Call | None:
     """Find the call whose action runs in a frame, or in those around it, and has not waited for anything yet."""
     while frame is not None:
@@ -119,7 +129,7 @@ class Workers:
 class Worker:
     """One task that runs actions, one after the other."""
 
-    __slots__ = ("_context", "_pool", "_scope", "job", "task")
+    __slots__ = ("_context", "_pool", "_scope", "_spent", "job", "task")
 
     task: trio.lowlevel.Task
 
@@ -127,10 +137,14 @@ class Worker:
         self._pool = pool
         self._context = context
         self._scope = trio.CancelScope()
+        # Whether the scope has fired, for to ask that costs it a look at the clock. Its deadline is one only while an
+        # action waits.
+        self._spent = False
         self.job: Call | None = None
 
     def cancel(self) -> None:
         """Cancel the action that runs at this moment."""
+        self._spent = True
         self._scope.cancel()
 
     async def work(self) -> None:
@@ -143,7 +157,7 @@ class Worker:
                     pool.begin_step()
                     try:
                         turns = 0
-                        while self.job is not None and not self._scope.cancel_called:
+                        while self.job is not None and not self._spent:
                             if turns == _TURNS:
                                 turns = 0
                                 await self._yield()
@@ -153,7 +167,7 @@ class Worker:
                             await self._perform(call)
                     finally:
                         pool.end_step()
-                    if self._scope.cancel_called:
+                    if self._spent:
                         break
                     if pool.park(self):
                         await trio.lowlevel.wait_task_rescheduled(self._unpark)
@@ -184,15 +198,16 @@ class Worker:
                 cell.interrupted(call, call.reason)
                 return
             context = self._context.copy()
-            value = context.run(enter, call)
             if call.spec.is_async:
                 # Most actions never wait: for these there is no generator more than their own.
                 try:
-                    trap = context.run(value.send, None)
+                    coroutine, trap = context.run(_enter_async, call)
                 except StopIteration as stop:
                     value = stop.value
                 else:
-                    value = await self._drive(call, context, value, trap)
+                    value = await self._drive(call, context, coroutine, trap)
+            else:
+                value = context.run(enter, call)
         except Exception as exc:
             cell.failed(call, exc)
         except trio.Cancelled as exc:
@@ -258,3 +273,4 @@ class Worker:
             task.context = own
             del self._pool.driven[task]
             self._scope.deadline = math.inf
+            self._spent = self._scope.cancel_called

@@ -14,13 +14,14 @@ __all__ = ("SpanContext", "format_traceparent", "new_span_id", "new_trace_id", "
 # a record.
 _random = random.Random(os.urandom(32))
 _BATCH: Final = 128
-_NO_ID: Final = b"0" * 16
 _span_ids: list[bytes] = []
+_trace_ids: list[bytes] = []
 
 
 def _reseed() -> None:
     _random.seed(os.urandom(32))
     _span_ids.clear()
+    _trace_ids.clear()
 
 
 # Without this a forked child would hand out its parent's ids once more.
@@ -49,7 +50,11 @@ class SpanContext:
 
 def new_trace_id() -> bytes:
     """Make a trace id, 32 hexadecimal digits; never all zero, which W3C reserves for "invalid"."""
-    return b"%032x" % (_random.getrandbits(128) or 1)
+    try:
+        return _trace_ids.pop()
+    except IndexError:
+        _fill(_trace_ids, 16)
+        return b"%032x" % (_random.getrandbits(128) or 1)
 
 
 def new_span_id() -> bytes:
@@ -57,11 +62,16 @@ def new_span_id() -> bytes:
     try:
         return _span_ids.pop()
     except IndexError:
-        ids = _random.randbytes(8 * _BATCH).hex(" ", 8).encode().split()
-        # One that is all zero comes once in 2 ** 64.
-        if _NO_ID not in ids:
-            _span_ids.extend(ids)
+        _fill(_span_ids, 8)
         return b"%016x" % (_random.getrandbits(64) or 1)
+
+
+def _fill(ids: list[bytes], size: int) -> None:
+    """Put a batch of ids into a list, each of so many bytes."""
+    batch = _random.randbytes(size * _BATCH).hex(" ", size).encode().split()
+    # One that is all zero comes once in 2 ** 64, or seldomer.
+    if b"00" * size not in batch:
+        ids.extend(batch)
 
 
 def parse_traceparent(text: object) -> SpanContext | None:

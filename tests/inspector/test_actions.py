@@ -251,6 +251,52 @@ def test_the_docstring_is_the_help_and_the_options_are_told() -> None:
     assert actions_of(Patient)["wait"].rpc.timeout_ms is None
 
 
+class Simple:
+    """Actions whose arguments are of types that need no conversion."""
+
+    @action
+    def five(self, a: int, b: str, c: float, d: bytes, e: bool = False) -> None:
+        """Take one of each."""
+
+    @action
+    def none(self) -> None:
+        """Take none."""
+
+
+@pytest.mark.parametrize("of", [tuple, list])
+def test_values_of_just_the_types_asked_for_are_taken_as_they_are(of: type[tuple[Any, ...] | list[Any]]) -> None:
+    spec = actions_of(Simple)["five"]
+    values = (2**70, "\ud800", math.inf, b"x", True)
+    for given in (values, values[:4]):
+        bound, named = spec.bind(of(given))
+        assert (bound, named) == (given, {})
+        assert all(one is other for one, other in zip(bound, given, strict=True))
+    assert actions_of(Simple)["none"].bind(of()) == ((), {})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((1, "b", 3, b"d"), (1, "b", 3.0, b"d")),
+        ((True, "b", 3.0, b"d"), "a"),
+        ((1, b"b", 3.0, b"d"), "b"),
+        ((1, "b", 3.0, b"d", 1), "e"),
+        ((1, "b", 3.0, b"d", True, 6), "5"),
+        ((1, "b", 3.0), "d"),
+        ((), "a"),
+    ],
+)
+def test_values_of_almost_the_types_asked_for(values: tuple[Any, ...], expected: tuple[Any, ...] | str) -> None:
+    spec = actions_of(Simple)["five"]
+    if isinstance(expected, tuple):
+        assert spec.bind(values) == (expected, {})
+        assert type(spec.bind(values)[0][2]) is float
+    else:
+        with pytest.raises(InspectorError) as caught:
+            spec.bind(values)
+        assert caught.value.metadata == {"argument": expected}
+
+
 @pytest.mark.parametrize("timeout", [0, -1, math.nan])
 def test_a_timeout_is_more_than_nothing(timeout: float) -> None:
     with pytest.raises(ValueError, match="more than 0 seconds"):

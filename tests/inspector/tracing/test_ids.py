@@ -27,6 +27,7 @@ def test_ids_have_their_size_and_differ() -> None:
 def test_a_forked_child_makes_ids_of_its_own() -> None:
     receive, send = os.pipe()
     new_span_id()
+    new_trace_id()
     child = os.fork()
     if child == 0:
         os.write(send, new_span_id() + new_trace_id())

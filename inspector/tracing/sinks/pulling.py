@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from inspector.tracing.sinks.trouble import TARGET, Trouble
 from inspector.tracing.timestamps import timestamp
 from protocol.filters import Filter
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from inspector.tracing.reader import LogReader, Portion
 
 __all__ = ("PullingSink", "RefusedError", "SinkThread", "gap_record", "inside_sink")
-
-_TARGET: Final = "inspector.tracing.sinks"
 
 # Records that come close together are written together: woken for each, the thread would take the interpreter from
 # the program thousands of times a second.
@@ -28,9 +27,6 @@ _LAST_PAUSE: Final = 5.0
 _CLOSING_PAUSE: Final = 0.05
 # What hangs in a write may still see that it is to give up.
 _GRACE: Final = 0.2
-
-# A place that fails, works and fails again is no news within so many nanoseconds.
-_QUIET: Final = 30 * 10**9
 
 Part = TypeVar("Part")
 
@@ -99,10 +95,7 @@ class PullingSink(ABC, Generic[Part]):
         # Lost, and not told in the place so far: the number of the first, and how many.
         self._untold: tuple[int, int] | None = None
         self._refused = False
-        self._trouble: str | None = None
-        self._trouble_told = False
-        self._told_at: int | None = None
-        self._told_lost = 0
+        self._trouble = Trouble(name)
         self._caught_up = threading.Condition()
         # Everything before this number is written, or lost.
         self._done_seq = 0
@@ -253,7 +246,8 @@ class PullingSink(ABC, Generic[Part]):
                     if not self._insist(self.remains(), reader.next_seq):
                         self._abandon(reader)
                     return
-                self._recovered()
+                if not self._refused:
+                    self._trouble.ends(self.log, self._lost)
                 self.rest()
         except Exception as error:
             # The root of the thread. Whatever it is, a thread that ended in silence would be a log that ends in
@@ -262,7 +256,7 @@ class PullingSink(ABC, Generic[Part]):
             self._lost += self._pending
             self._pending = 0
             reader.close()
-            self.log.logger(_TARGET).warn(
+            self.log.logger(TARGET).warn(
                 "log sink has ended, its place failed", sink=self.name, error=_text(error), dropped=self._lost
             )
         finally:
@@ -348,31 +342,14 @@ class PullingSink(ABC, Generic[Part]):
         return left
 
     def _troubled(self, message: str, **fields: Any) -> None:
-        self._trouble = self._trouble or message
-        if self._trouble_told:
-            return
-        now = self.log.monotonic()
-        if self._told_at is None or now - self._told_at >= _QUIET:
-            self._trouble_told = True
-            self._told_at = now
-            self.log.logger(_TARGET).warn(message, sink=self.name, dropped=self._lost - self._told_lost, **fields)
-
-    def _recovered(self) -> None:
-        """Tell that the trouble is over, now that everything is written. What was lost in silence is told too."""
-        if self._trouble is None or self._refused:
-            return
-        self._trouble = None
-        if self._trouble_told:
-            self._trouble_told = False
-            lost, self._told_lost = self._lost - self._told_lost, self._lost
-            self.log.logger(_TARGET).warn("log sink works again", sink=self.name, dropped=lost)
+        self._trouble.begins(self.log, self._lost, message, **fields)
 
 
 def gap_record(log: Log, first_seq: int, lost: int) -> bytes:
     """Return a record that tells of others which are not there; its number is the first one missing."""
     fields = b'{"message":"%d records lost","dropped":%d}' % (lost, lost)
     head = b'{"seq":%d,"timestamp":"%b","level":"WARN","kind":"gap","target":"%b","fields":%b'
-    return head % (first_seq, timestamp(log.clock()), _TARGET.encode(), fields) + log.host_span.text()
+    return head % (first_seq, timestamp(log.clock()), TARGET.encode(), fields) + log.host_span.text()
 
 
 def _text(error: BaseException) -> str:

@@ -266,6 +266,28 @@ def test_a_look_at_what_has_ended_leaves_nothing_with_it() -> None:
     assert span.known_text is None
 
 
+def test_more_spans_than_a_guard_remembers() -> None:
+    log = make_log(record="off,[{n=1}]=info")
+    mine = follow(log, "shop=info", actor="cart/7")
+    logger = log.logger("shop")
+    spans = [log.start_span("s", {"n": number % 2, "actor": f"cart/{number}"}, target="shop") for number in range(1500)]
+    for _ in range(2):
+        for span in spans:
+            logger.event(INFO, span, "said")
+    assert log.next_seq == 2 * 750 + 1
+    assert messages(mine) == ["said"] * 2
+
+
+def test_a_line_is_read_only_where_nothing_else_decides() -> None:
+    log = make_log()
+    judge = Judge(parse_filter("info,[poll]=off,[{n=1}]=debug"))
+    site, span = log.site(INFO, "shop"), log.start_span("poll", {}, target="shop")
+    assert judge.of_line(site, span, b"no JSON") is False
+    assert judge.of_line(site, log.host_span, b'{"fields":{"n":1}}') is True
+    assert judge.of_line(log.site(DEBUG, "shop"), log.host_span, b'{"kind":"span_end"}') is False
+    assert judge.of_line(log.site(DEBUG, "shop"), log.host_span, b'{"fields":{"n":1}}') is True
+
+
 def test_a_thousand_subscribers_with_a_thousand_filters() -> None:
     log = make_log(record="off")
     readers = [follow(log, f"off,[request{{user=u{number}}}]=info,t{number}=debug") for number in range(1000)]

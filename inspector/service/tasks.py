@@ -9,6 +9,7 @@ import msgspec
 import trio
 
 from inspector.service.subscriptions import PAGE_BYTES
+from inspector.tasks.monitor import INTERVAL
 from inspector.tasks.roster import MAX_ENDED
 from protocol.messages import EndedTask, TaskInfo, TasksRequest, TasksResponse, TasksUpdated
 
@@ -16,13 +17,11 @@ if TYPE_CHECKING:
     from inspector.service.connection import Connection
     from inspector.tasks import Monitor
 
-__all__ = ("INTERVAL", "TasksSubscription", "tasks_response")
+__all__ = ("TasksSubscription", "tasks_response")
 
-INTERVAL: Final = 0.1
-"""Seconds between two looks at the tasks, at least."""
-_REST: Final = 20
-"""How many times as long as a look takes must pass until the next one: whatever the number of tasks, and of those who
-watch them, each watcher takes a twentieth of the host's time at most."""
+_REST: Final = 100
+"""How many times as long as telling takes must pass until the next time: of those who watch very many tasks, each takes
+a hundredth of the host's time at most."""
 _ENDED_BYTES: Final = 256 * 1024
 
 
@@ -114,7 +113,7 @@ class TasksSubscription:
             return None
         began = time.perf_counter()
         monitor, told = self._monitor, self._told
-        look = monitor.look(stacks=self._stacks)
+        look = monitor.recent(stacks=self._stacks)
         ended, size = _last_that_fit(monitor.roster.last(monitor.roster.ended - self._ended))
         self._ended = monitor.roster.ended
         changed = self._in_turn([row for row in look.rows if not _same(row, told.get(row.task))], PAGE_BYTES - size)

@@ -14,7 +14,7 @@ import trio
 from inspector.tasks.lints import Findings, Lints
 from inspector.tasks.roster import Roster
 from inspector.tasks.scopes import Clock, Scopes
-from inspector.tasks.stacks import Line, await_lines, blamed
+from inspector.tasks.stacks import Line, await_lines, blamed, is_ours
 from inspector.tasks.timing import Timing
 from inspector.tasks.watchdog import Sample
 
@@ -175,7 +175,8 @@ class Linter:
         lines: list[Line] | None = None
         if steps and rate >= self._lints.wakes_for_nothing and busy < steps * _TINY:
             lines = await_lines(task, self._registry.driven)
-        if lines is None or not _polls(lines) or (pace.lines is not None and pace.lines != lines):
+        # The host's own tasks know why they wake.
+        if lines is None or not _polls(lines) or is_ours(lines) or (pace.lines is not None and pace.lines != lines):
             pace.looks = 0
             self._findings.end(task, "wakes_for_nothing")
         else:

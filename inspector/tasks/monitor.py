@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import trio
 
@@ -17,7 +19,12 @@ from inspector.tasks.watchdog import THRESHOLD, Watchdog
 if TYPE_CHECKING:
     from inspector.registry import Registry
 
-__all__ = ("Monitor",)
+__all__ = ("INTERVAL", "Monitor")
+
+INTERVAL: Final = 0.1
+"""Seconds between two looks for those who watch, at least."""
+_REST: Final = 20
+"""How many times as long as a look takes must pass until the next one."""
 
 
 class Monitor:
@@ -49,6 +56,7 @@ class Monitor:
         self._findings = Findings(registry.log, self.roster)
         self._watchdog = Watchdog(registry, self.roster, self._findings, self._lints, watchdog)
         self._tree = Tree(registry.log, self.roster, self._findings.of, registry.driven)
+        self._recent: dict[bool, tuple[float, Look]] = {}
         self._holds = 0
         self._timing: Timing | None = None
         self._linter: Linter | None = None
@@ -78,6 +86,19 @@ class Monitor:
         """Return the tree of tasks as it is now."""
         timing = self._timing
         return self._tree.look(stacks=stacks, fill=None if timing is None else timing.fill)
+
+    def recent(self, *, stacks: bool) -> Look:
+        """Return the tree as it was a moment ago at most, the same for all who ask meanwhile.
+
+        Looks of this kind take a twentieth of the host's time at most, however many tasks there are, and watch them.
+        """
+        now = trio.current_time()
+        until, look = self._recent.get(stacks, (-math.inf, None))
+        if look is None or now >= until:
+            began = time.perf_counter()
+            look = self.look(stacks=stacks)
+            self._recent[stacks] = now + max(INTERVAL, _REST * (time.perf_counter() - began)), look
+        return look
 
     # ---- timing ----
 

@@ -15,7 +15,18 @@ import trio
 from inspector.tracing.values import clean
 from protocol.messages import StackFrame
 
-__all__ = ("MAX_FRAMES", "Driven", "Line", "await_lines", "blamed", "place", "stack_frame", "stack_of", "thread_lines")
+__all__ = (
+    "MAX_FRAMES",
+    "Driven",
+    "Line",
+    "await_lines",
+    "blamed",
+    "is_ours",
+    "place",
+    "stack_frame",
+    "stack_of",
+    "thread_lines",
+)
 
 MAX_FRAMES: Final = 48
 """Frames of one stack; of a deeper one a quarter from the outside and the rest from the inside."""
@@ -105,6 +116,11 @@ def blamed(lines: list[Line]) -> Line | None:
             if _strangeness(line[0].co_filename) <= most:
                 return line
     return None
+
+
+def is_ours(lines: list[Line]) -> bool:
+    """Tell whether a stack has no line of the program, nor of a package that it has installed."""
+    return all(_strangeness(code.co_filename) == 2 for code, _ in lines)
 
 
 @lru_cache(maxsize=4096)

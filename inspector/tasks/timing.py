@@ -83,12 +83,14 @@ class Timing(trio.abc.Instrument):
         self.serial = 0
         self._long = long
         self._audience = audience
+        # Two hosts may share a log, each with a run of its own: who came last tells.
         log.busy = self.span_ended
         trio.lowlevel.add_instrument(self)
 
     def close(self) -> None:
         """Stop timing."""
-        self._log.busy = None
+        if self._log.busy == self.span_ended:
+            self._log.busy = None
         with suppress(KeyError):
             trio.lowlevel.remove_instrument(self)
         self.began = 0

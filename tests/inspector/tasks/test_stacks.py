@@ -16,6 +16,7 @@ from inspector.tasks.stacks import (
     _lines_of,
     await_lines,
     blamed,
+    is_ours,
     place,
     stack_frame,
     stack_of,
@@ -132,6 +133,9 @@ def test_the_line_to_blame() -> None:
     assert blamed([trios, standard]) == standard
     assert blamed([compiled("<stdin>"), frozen]) is not None
     assert blamed([]) is None
+    assert is_ours([ours, trios, frozen, standard])
+    assert not is_ours([ours, installed])
+    assert not is_ours([ours, program])
 
 
 def _installed() -> str:

@@ -314,6 +314,18 @@ async def test_actions_of_a_worker_are_charged_to_their_spans() -> None:
 
 
 @pytest.mark.trio
+async def test_two_on_one_log() -> None:
+    first = Bench()
+    second = Bench(first.log)
+    assert first.log.busy == second.timing.span_ended
+    first.close()
+    assert first.log.busy == second.timing.span_ended
+    second.close()
+    assert first.log.busy is None
+    await trio.lowlevel.checkpoint()
+
+
+@pytest.mark.trio
 async def test_it_can_be_closed_in_the_middle_of_a_step_and_twice() -> None:
     made = Bench()
     await trio.lowlevel.checkpoint()

@@ -70,6 +70,7 @@ class Workers:
         self._parked: list[Worker] = []
         self._deferred: list[Callable[[], object]] = []
         self._stepping = 0
+        self._made = 0
         self.driven: dict[trio.lowlevel.Task, Coroutine[Any, Any, Any]] = {}
         """The actions that wait, by the tasks that drive them: from outside no more than the driver can be seen."""
 
@@ -85,7 +86,9 @@ class Workers:
             worker.job = call
             call.worker = worker
             # A worker outlives the action that had need of it, and must not keep that action's context.
-            self._context.copy().run(lambda: self._nursery.start_soon(worker.work, name=f"worker {call.cell.address}"))
+            self._made += 1
+            name = f"worker {self._made}"
+            self._context.copy().run(lambda: self._nursery.start_soon(worker.work, name=name))
 
     def defer(self, function: Callable[[], object]) -> bool:
         """Call `function` when the worker that runs at this moment stops to wait; False if none does.

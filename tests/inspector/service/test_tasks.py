@@ -78,7 +78,7 @@ async def test_a_stuck_actor_is_seen_and_its_action_with_it() -> None:
         response = await tree_of(client, 2, stacks=True)
         (row,) = (row for row in response.tasks if row.span_name == "action")
         assert (row.actor, row.state, row.cancelled) == ("worker/w", "waiting", False)
-        assert row.name == "worker worker/w"
+        assert row.name.startswith("worker ")
         assert row.deadline is not None
         assert row.started_at is not None
         assert 0 < row.deadline - row.started_at <= 61_000

@@ -16,10 +16,10 @@ from msgspec import UNSET
 from inspector.actors.actor import Actor
 from inspector.actors.calls import Call, current_call
 from inspector.actors.life import Life
-from inspector.actors.notes import failure, note
+from inspector.actors.notes import begin_life, failure, note
 from inspector.actors.supervision import Crashes
 from inspector.actors.workers import enter
-from inspector.tracing import DEBUG, INFO, TRACE, WARN, Span, caller_parent, current_span
+from inspector.tracing import DEBUG, TRACE, WARN, Span, caller_parent, current_span
 from protocol.addresses import decode_address
 from protocol.errors import InspectorError
 from protocol.messages import ActorInfo, ActorStatus, Failure
@@ -64,7 +64,6 @@ class Cell:
         "restarts",
         "running",
         "span",
-        "started_at",
         "watch",
     )
 
@@ -80,7 +79,6 @@ class Cell:
         self.errors = 0
         self.restarts = 0
         self.crashes: Crashes | None = None
-        self.started_at: int | None = None
         self.active_at: int | None = None
         self.failure: Failure | None = None
         self.current: Call | None = None
@@ -97,6 +95,11 @@ class Cell:
     def key(self) -> tuple[str, ...]:
         """Its key, by segments: read from the address, for of 100,000 actors few are ever asked."""
         return decode_address(self.address)[1]
+
+    @property
+    def started_at(self) -> int | None:
+        """When its present life began, in milliseconds since 1970; of one that has ended, that one."""
+        return None if self.span is None else self.span.start_ns // 1_000_000
 
     @property
     def status(self) -> ActorStatus:
@@ -353,11 +356,7 @@ class Cell:
     def open_span(self) -> Span:
         """Begin the span of a new life, and say so."""
         self.generation += 1
-        self.started_at = time.time_ns() // 1_000_000
-        fields = {"actor": self.address, "actor_id": self.id, "generation": self.generation}
-        self.span = self.registry.log.start_span("actor", fields, target="inspector.actors.life", level=DEBUG)
-        note(self.registry.life_log, INFO, self.span, "actor started")
-        self.span.forget_text()  # Most actors say nothing more in it for long: 200 bytes less for each.
+        self.span = begin_life(self)
         return self.span
 
     def spawn(self, task: Callable[..., Awaitable[object]], args: tuple[Any, ...], name: str | None) -> None:

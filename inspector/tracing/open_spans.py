@@ -25,40 +25,49 @@ class OpenSpans:
     each of them and take it out again would take a tenth of the time of its records.
 
     Attributes:
-        references: by key; weak, for whoever works in a span holds it: one that was never ended must not stay for ever.
+        entries: by key; weak, for whoever works in a span holds it: one that was never ended must not stay for ever.
+            Those that somebody is sure to end stand there themselves, which is smaller.
     """
 
-    __slots__ = ("_sweep_at", "references")
+    __slots__ = ("_sweep_at", "entries")
 
     def __init__(self) -> None:
-        self.references: dict[bytes, weakref.ref[Span]] = {}
+        self.entries: dict[bytes, weakref.ref[Span] | Span] = {}
         self._sweep_at = _SWEEP
 
     def add(self, span: Span) -> None:
         """Enter a span that the ring does not hold."""
-        self.references[span.key] = weakref.ref(span)
-        if len(self.references) >= self._sweep_at:
+        self.entries[span.key] = weakref.ref(span)
+        if len(self.entries) >= self._sweep_at:
             self._sweep()
+
+    def hold(self, span: Span) -> None:
+        """Enter a span that is sure to be ended."""
+        self.entries[span.key] = span
+
+    def find(self, key: bytes) -> Span | None:
+        """Return a span by its key, None if it is not here."""
+        entry = self.entries.get(key)
+        return entry() if isinstance(entry, weakref.ref) else entry
 
     def take_over(self, segment: Segment) -> None:
         """Enter those whose start is in a segment that the ring drops."""
         # A start record alone has nothing of its own.
         for span in [parts[2] for parts in segment.entries() if not parts[0]]:
-            if not span.ended:
+            if not span.ended and span.key not in self.entries:
                 self.add(span)
 
     def _sweep(self) -> None:
         """Forget spans that were lost without an end; due again when there are twice as many as are left."""
-        for key, reference in list(self.references.items()):
-            if reference() is None:
-                self.references.pop(key, None)
-        self._sweep_at = max(_SWEEP, 2 * len(self.references))
+        for key in list(self.entries):
+            if self.find(key) is None:
+                self.entries.pop(key, None)
+        self._sweep_at = max(_SWEEP, 2 * len(self.entries))
 
     def forget_texts(self, recorder: Recorder) -> None:
         """Let every open span make its texts anew."""
-        for reference in list(self.references.values()):
-            span = reference()
-            if span is not None:
+        for key in list(self.entries):
+            if (span := self.find(key)) is not None:
                 span.forget_text()
         for span in _spans_within(recorder).values():
             span.forget_text()
@@ -69,8 +78,7 @@ class OpenSpans:
         ended: dict[bytes, Span] | None = None
         for span_id in span_ids:
             key = span_id.encode("ascii", "replace")
-            reference = self.references.get(key)
-            span = None if reference is None else reference()
+            span = self.find(key)
             if span is None:
                 ended = _spans_within(recorder) if ended is None else ended
                 span = ended.get(key)

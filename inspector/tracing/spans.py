@@ -245,7 +245,7 @@ class Span:
         if status is None:
             status = "ok" if exception is None else status_of(exception)
         log, site, key = self.log, self.site, self.key
-        log.open_spans.references.pop(key, None)
+        log.open_spans.entries.pop(key, None)
         busy = log.busy
         ran = None if busy is None else busy(key, self._began)
         guard = site.guard

@@ -316,7 +316,7 @@ class Idler(Actor[None]):
 
 
 @pytest.mark.trio
-@pytest.mark.parametrize(("use", "bound"), [("none", 640), ("sync", 1344), ("async", 1440), ("queue", 1600)])
+@pytest.mark.parametrize(("use", "bound"), [("none", 640), ("sync", 1120), ("async", 1216), ("queue", 1376)])
 async def test_an_idle_actor_is_small(use: str, bound: int) -> None:
     # From its first action on it has a span, which lasts as long as it does. Of calls that have waited the heap of
     # deadlines holds three numbers each, for up to 1,024 of all actors.

@@ -149,6 +149,15 @@ def test_an_append_that_interrupts_another() -> None:
     assert [line[:8] for line in lines] == [b'{"seq":1', b'{"seq":2']
 
 
+def test_an_append_that_was_interrupted_fills_a_segment() -> None:
+    recorder = Recorder(32 * 600, 1000)
+    full = recorder.tail
+    full.slots = Crossing(lambda: append(recorder))
+    assert append(recorder) == 2
+    assert recorder.tail is not full
+    assert (append(recorder), seqs(recorder)) == (3, [1, 2, 3])
+
+
 def test_an_append_that_begins_a_segment_in_the_midst_of_another() -> None:
     recorder = Recorder(2**20, 1000)
 

@@ -15,7 +15,7 @@ from inspector import Actor, action
 from inspector.service import tasks as module
 from inspector.service.connection import MAX_FRAME
 from inspector.tasks.monitor import INTERVAL
-from inspector.tasks.tree import MAX_TASKS, Look, Tree
+from inspector.tasks.tree import MAX_TASKS
 from protocol.dialects import DIALECTS
 from protocol.filters import parse_filter
 from protocol.messages import (
@@ -152,30 +152,6 @@ async def test_timing_is_on_while_somebody_wants_it() -> None:
             pass
         assert host.registry.log.busy is None
         assert not (await tree_of(other, 4)).timing
-
-
-async def test_those_who_watch_share_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[bool] = []
-    look = Tree.look
-
-    def counted(self: Tree, *, stacks: bool, fill: Any = None) -> Look:
-        looks.append(stacks)
-        return look(self, stacks=stacks, fill=fill)
-
-    monkeypatch.setattr(Tree, "look", counted)
-    async with hosted() as host, attached(host) as client:
-        for rid in range(1, 21):
-            await tree_of(client, rid, subscribe=True)
-        looks.clear()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(trio.sleep_forever, name="new")
-            told: set[int] = set()
-            while len(told) < 20:
-                push = await client.pushed(TasksUpdated)
-                if any(row.name == "new" for row in push.changed):
-                    told.add(push.sub)
-            nursery.cancel_scope.cancel()
-        assert 0 < len(looks) < 20
 
 
 async def test_waiting_is_no_news() -> None:

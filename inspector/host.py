@@ -23,6 +23,7 @@ from inspector.registry import Registry
 from inspector.runtime_file import RuntimeFile
 from inspector.service.service import MAX_CONNECTIONS, Service
 from inspector.service.tls import open_context
+from inspector.store import STORE_AGE, STORE_SIZE, open_store, store_of
 from inspector.tasks import THRESHOLD, Lints, Monitor, check_threshold
 from protocol.dialects import DIALECTS
 from protocol.handshake import Door, check_token
@@ -81,6 +82,9 @@ async def serve(
     allow_origins: Iterable[str] = (),
     tls: ssl.SSLContext | tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
     insecure_bind: bool = False,
+    record_to: str | os.PathLike[str] | None = None,
+    record_to_size: int = STORE_SIZE,
+    record_to_age: float | None = STORE_AGE,
     max_connections: int = MAX_CONNECTIONS,
     runtime_file: bool = True,
     watchdog: float | None = THRESHOLD,
@@ -101,6 +105,9 @@ async def serve(
         allow_origins: origins of pages in browsers that may connect; none unless given.
         tls: a server's context, or the PEM files of a certificate and its key; without it nothing is encrypted.
         insecure_bind: allow a `host` that is not this machine alone, without TLS.
+        record_to: a directory to keep there too what the ring keeps; made for its owner alone where it does not exist.
+        record_to_size: bytes that it may take; the oldest records go first.
+        record_to_age: seconds that records stay there; None for any time.
         max_connections: inspectors attached at once; fewer where the process has no file descriptors for so many.
         runtime_file: let this user's `inspector-tui` find the host, see `inspector.runtime_file`.
         watchdog: seconds after which the log says what blocks the loop; None for never.
@@ -115,6 +122,7 @@ async def serve(
         KeyboardInterrupt: as it is, not in a group.
         ValueError: `watchdog` is not positive, the token has another character, `tls` can't be used, or `host` is
             reachable from outside without TLS and `insecure_bind` is not set.
+        StoreError: a ValueError; `record_to` can't be used, for another host has it, or it has files of another format.
     """
     token = secrets.token_urlsafe(24) if token is None else check_token(token)
     context = _server_context(tls)
@@ -123,10 +131,20 @@ async def serve(
     names = _LOOPBACK | {host.lower()} | {name.lower() for name in allow_hosts}
     door = Door(token=token, subprotocols=tuple(DIALECTS), hosts=frozenset(names), origins=frozenset(allow_origins))
     info = _host_info(registry)
-    registry.lifecycle.apply("start")
+    log = registry.log
+    store = None
+    if record_to is not None and store_of(log) is None:
+        store = open_store(record_to, size=record_to_size, age=record_to_age)
+    try:
+        registry.lifecycle.apply("start")
+    except RuntimeError:
+        if store is not None:
+            store.close(0)
+        raise
+    if store is not None:
+        log.add_sink(store)
     if shutdown is not None and shutdown.is_set():
         registry.lifecycle.apply("shutdown")
-    log = registry.log
     log.add_secret(token)
     # Whoever opened it closes it: a program's log outlives its hosts.
     theirs = log.is_open

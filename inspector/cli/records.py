@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from inspector.cli.options import FilterType, group, option
+from inspector.store import MIN_SIZE, STORE_SIZE
 from inspector.tracing import Log, Sink, SinkError, open_sink, split_sinks
+from inspector.tracing.sinks.spelling import parse_duration
 from protocol.filters import Filter
 
-__all__ = ("RECORDS", "SinkType", "set_up_log")
+__all__ = ("RECORDS", "AgeType", "SinkType", "set_up_log")
 
 
 class SinkType(click.ParamType[Sink]):
@@ -28,6 +31,21 @@ class SinkType(click.ParamType[Sink]):
             return split_sinks(rv)
         except SinkError as exc:
             raise click.BadParameter(_pointed_at(rv, exc), param_hint="INSPECTOR_SINK") from exc
+
+
+class AgeType(click.ParamType[float | None]):
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        if not isinstance(value, str):
+            age: float | None = value
+            return age
+        if value.lower() == "off":
+            return None
+        try:
+            return parse_duration(value)
+        except ValueError as exc:
+            self.fail(f"{exc}, or it is off", param, ctx)
 
 
 def _pointed_at(text: str, error: SinkError) -> str:
@@ -76,6 +94,31 @@ RECORDS: Final = group(
         envvar="INSPECTOR_RECORD_SIZE",
         show_default=True,
         help="demo: the ring's size in MiB. A registry of yours says its own.",
+    ),
+    option(
+        "--record-to",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        envvar="INSPECTOR_RECORD_TO",
+        help="Keep what the ring keeps on the disk too, and over restarts: a directory for this host alone.",
+    ),
+    option(
+        "--record-to-size",
+        default=STORE_SIZE // 2**20,
+        type=click.IntRange(MIN_SIZE // 2**20, 2**30),
+        callback=lambda context, parameter, value: value * 2**20,
+        metavar="MIB",
+        envvar="INSPECTOR_RECORD_TO_SIZE",
+        show_default=True,
+        help="What that may take in MiB; the oldest records go first.",
+    ),
+    option(
+        "--record-to-age",
+        default="7d",
+        type=AgeType(),
+        envvar="INSPECTOR_RECORD_TO_AGE",
+        show_default=True,
+        help="How long records stay there, such as 12h, or off.",
     ),
 )
 """Puts them on a command."""

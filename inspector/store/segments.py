@@ -34,7 +34,7 @@ _OFFSET: Final = struct.Struct("<Q")
 _Sums: TypeAlias = tuple[int, int, int, int, int, bytes, bytes]
 
 
-class StoreError(Exception):
+class StoreError(ValueError):
     """The store can't be used; the text says why, and of what file."""
 
 

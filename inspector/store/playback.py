@@ -107,6 +107,9 @@ class Playback:
                 for head in heads:
                     if head.next_seq <= self._place.seq:
                         continue
+                    if self.seq is not None:
+                        # The ring has the rest.
+                        break
                     if spent > BUDGET:
                         return self._passage(lines) if lines.lines or self._dropped else None
                     if not self._play(segment, head, file, lines):

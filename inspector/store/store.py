@@ -43,9 +43,10 @@ class Store(PullingSink[bytes]):
         written: the number behind the last record of this run that is on the disk; 1 if none is.
     """
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, *, flush: float = FLUSH) -> None:
         super().__init__(f"records to {folder.path}", _ALL)
         self._folder = folder
+        self._flush = flush
         self._builder = BlockBuilder()
         self._blocks: list[tuple[int, int]] = []
         self.written = 1
@@ -105,7 +106,7 @@ class Store(PullingSink[bytes]):
         self._awake.clear()
         reader = self._reader
         assert reader is not None
-        until = time.monotonic() + FLUSH
+        until = time.monotonic() + self._flush
         while reader.behind < _PLENTY and (left := until - time.monotonic()) > 0:
             if self._closing.wait(min(left, _POLL)):
                 return

@@ -49,15 +49,15 @@ class ToldFolder(Folder):
             assert self.changed.wait_for(lambda: any(each.next_seq >= seq for each in self.segments[-1:]), 30)
 
 
-def told_store(path: Path, **settings: Any) -> tuple[Store, ToldFolder]:
-    """Open a store of `SIZE` bytes whose folder says what it does."""
+def told_store(path: Path, *, flush: float = 0.0, **settings: Any) -> tuple[Store, ToldFolder]:
+    """Open a store of `SIZE` bytes whose folder says what it does. It does not let records wait."""
     folder = ToldFolder(path, **settings)
-    return Store(folder), folder
+    return Store(folder, flush=flush), folder
 
 
-def kept_log(path: Path, **settings: Any) -> tuple[Log, ToldFolder]:
+def kept_log(path: Path, *, flush: float = 0.0, **settings: Any) -> tuple[Log, ToldFolder]:
     """Return an open log that is kept in a directory. It is of another host each time, unless said."""
-    store, folder = told_store(path)
+    store, folder = told_store(path, flush=flush)
     log = Log(host_name="h", **settings)
     log.add_sink(store)
     return log.open(), folder

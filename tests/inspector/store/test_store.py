@@ -14,6 +14,7 @@ import trio
 
 from inspector.store import Store, StoreError, open_store, store_of
 from inspector.store.blocks import read_block
+from inspector.store.store import FLUSH
 from inspector.tracing import Log
 from protocol.filters import parse_filter
 from tests.inspector.store.kept import ToldFolder, ask, kept_log, pages, say, seqs, told_store
@@ -60,7 +61,7 @@ def test_a_store_that_was_never_used_lets_go_of_its_directory(tmp_path: Path) ->
 
 
 def test_a_record_does_not_wait_for_others_for_ever(tmp_path: Path) -> None:
-    log, folder = kept_log(tmp_path / "d")
+    log, folder = kept_log(tmp_path / "d", flush=FLUSH)
     log.logger("a").info("alone")
     folder.wait_for(log.next_seq)
     log.logger("a").info("and again")
@@ -68,10 +69,9 @@ def test_a_record_does_not_wait_for_others_for_ever(tmp_path: Path) -> None:
     log.close()
 
 
-def test_many_records_need_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_records_need_not_wait(tmp_path: Path) -> None:
     # Longer than any test takes.
-    monkeypatch.setattr("inspector.store.store.FLUSH", 10_000.0)
-    log, folder = kept_log(tmp_path / "d")
+    log, folder = kept_log(tmp_path / "d", flush=10_000.0)
     say(log, 200)
     folder.wait_for(500)
     log.close()
@@ -176,8 +176,9 @@ def test_a_cut_file_is_told_once(tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
+from inspector.store.store import FLUSH
 from tests.inspector.store.kept import kept_log, say
-log, folder = kept_log(Path(sys.argv[1]))
+log, folder = kept_log(Path(sys.argv[1]), flush=FLUSH)
 say(log, 3000)
 folder.wait_for(log.next_seq)
 print(log.host_id, log.next_seq, flush=True)
@@ -206,8 +207,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from tests.inspector.store.kept import kept_log, say
-from inspector.store import store, store_of
-store.FLUSH = 0.01
+from inspector.store import store_of
 resource.setrlimit(resource.RLIMIT_FSIZE, (16384, 16384))
 log, folder = kept_log(Path(sys.argv[1]))
 for _ in range(40):

@@ -246,7 +246,7 @@ class Connection:
     def later(self, rid: int, work: Callable[[], Awaitable[Response]]) -> None:
         """Answer a request with what some work returns, or raises: for what has to wait, as for a disk.
 
-        It begins when what was asked like that before is answered, and the peer takes what it is sent.
+        One at a time, in any order, and not while the peer has too much to take already.
         """
         self.nursery.start_soon(self._work, rid, work)
 

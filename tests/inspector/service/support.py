@@ -30,6 +30,7 @@ from protocol.messages import (
     Push,
     Request,
     Response,
+    TraceQueryResponse,
 )
 from tests.contract import Conversation
 
@@ -258,7 +259,7 @@ async def attached(host: Host, **options: Any) -> AsyncIterator[Client]:
         yield client
 
 
-def lines_of(batch: LogBatch) -> list[dict[str, Any]]:
+def lines_of(batch: LogBatch | TraceQueryResponse) -> list[dict[str, Any]]:
     """Read a batch's records."""
     return [json.loads(line) for line in batch.lines.split(b"\n")] if batch.lines else []
 

@@ -224,6 +224,29 @@ async def test_a_close_is_echoed(close: bytes) -> None:
         assert count_of(host) == 1
 
 
+@pytest.mark.parametrize("beside", [False, True])
+async def test_a_close_while_others_have_their_turn_is_the_last_that_is_looked_at(beside: bool) -> None:
+    async with hosted() as host, raw(host) as peer, raw(host) as other:
+        await peer.open()
+        (connection,) = connections_of(host)
+        if beside:
+            await other.open()
+        await peer.send(b"".join(peer.request(ActionRequest(id=rid, actor="box/a", name="add")) for rid in range(99)))
+        await until(lambda: count_of(host))
+        done = count_of(host)
+        # It gives way after every frame beside one that has just come, after 32 alone. This task looks in time, or a step late.
+        assert done in ((1, 2) if beside else (32, 64))
+        connection.close(1001, "enough")
+        for rid in range(done):
+            answer = await peer.message()
+            assert isinstance(answer, ActionResponse)
+            assert answer.rid == rid
+        assert await peer.close_code() == 1001
+        await peer.send(peer.pack(Opcode.CLOSE, Close(1001, "").serialize()))
+        await peer.end()
+        assert count_of(host) == done
+
+
 async def test_a_half_closed_connection_ends() -> None:
     async with hosted() as host, raw(host) as peer:
         await peer.open()

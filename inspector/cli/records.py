@@ -11,7 +11,7 @@ import click
 from inspector.cli.options import FilterType, group, option
 from inspector.store import MIN_SIZE, STORE_SIZE
 from inspector.tracing import Log, Sink, SinkError, open_sink, split_sinks
-from inspector.tracing.sinks.spelling import parse_duration
+from protocol.durations import parse_duration
 from protocol.filters import Filter
 
 __all__ = ("RECORDS", "AgeType", "SinkType", "set_up_log")

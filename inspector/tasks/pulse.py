@@ -87,6 +87,12 @@ class Pulse:
             return None
         return Verdict("blocked", seconds, worked - self._asked_worked)
 
+    def end(self, now: float, worked: float) -> Verdict | None:
+        """Say what is left to tell when the loop itself says that nobody is to look any more."""
+        if self._asked_at is None or not self.told:
+            return None
+        return Verdict("goes_on", (self._answered_at or now) - self._asked_at, worked - self._asked_worked)
+
     def tell(self) -> None:
         """Note that somebody was told of the block, so that its end is told too."""
         self.told = True

@@ -113,6 +113,10 @@ class Watchdog:
         self._stir.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self._pulse is not None:
+            verdict = self._pulse.end(time.monotonic(), self._worked())
+            if verdict is not None:
+                self._act(verdict, None)
 
     def time_steps(self, timing: Timing | None) -> None:
         """Look at steps too, or no more."""

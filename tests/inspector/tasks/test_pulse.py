@@ -42,6 +42,18 @@ def test_a_block_is_told_once_and_its_end_too() -> None:
     assert pulse.look(12.0, 6.0, idle=True) is None
 
 
+def test_a_block_in_which_the_watch_ends() -> None:
+    pulse = Pulse(1.0)
+    assert pulse.end(0.0, 0.0) is None
+    pulse.look(0.0, 0.0, idle=False)
+    assert pulse.end(0.5, 0.0) is None
+    pulse.look(1.0, 0.5, idle=False)
+    pulse.tell()
+    assert pulse.end(2.0, 0.75) == Verdict("goes_on", 2.0, 0.75)
+    pulse.answer(1.5)
+    assert pulse.end(2.0, 0.75) == Verdict("goes_on", 1.5, 0.75)
+
+
 def test_a_block_that_ends_unseen_is_not_told() -> None:
     pulse = Pulse(1.0)
     pulse.look(0.0, 0.0, idle=False)

@@ -234,7 +234,8 @@ async def test_a_close_while_others_have_their_turn_is_the_last_that_is_looked_a
         await peer.send(b"".join(peer.request(ActionRequest(id=rid, actor="box/a", name="add")) for rid in range(99)))
         await until(lambda: count_of(host))
         done = count_of(host)
-        # It gives way after every frame beside one that has just come, after 32 alone. This task looks in time, or a step late.
+        # It gives way after every frame beside one that has just come, after 32 alone. This task looks in time, or one
+        # step late.
         assert done in ((1, 2) if beside else (32, 64))
         connection.close(1001, "enough")
         for rid in range(done):

@@ -1,21 +1,22 @@
 """JSON Patch (RFC 6902) on plain values: apply one, and find the one between two values.
 
 Values are what a dialect decodes: besides JSON's own there may be bytes, times and big integers, and maps may have keys
-that are no text. Such a key is found by its text, as JSON Pointer (RFC 6901) has no other word for it; `diff` replaces
-a map that has one as a whole.
+that are no text. JSON Pointer (RFC 6901) has no word for such a key; here it is found by its JSON text (`key_token`).
+`diff` replaces a map that has one as a whole.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import UNSET
 
+from protocol.dialects.json import dump_text
+from protocol.errors import InspectorError
 from protocol.messages import PatchOp
 
-__all__ = ("MAX_COPIED", "PatchError", "apply_patch", "diff")
+__all__ = ("MAX_COPIED", "PatchError", "apply_patch", "diff", "key_token")
 
 MAX_COPIED: Final = 2**20
 """What the operations `copy` of one patch may add: values, and characters or bytes of text. A short patch that copies
@@ -42,7 +43,7 @@ def apply_patch(value: Any, operations: Sequence[PatchOp]) -> Any:
     Raises:
         PatchError: an operation does not fit; see RFC 6902, section 5.
     """
-    document = copy.deepcopy(value)
+    document = _copied(value)
     room = MAX_COPIED
     for index, operation in enumerate(operations):
         try:
@@ -67,6 +68,19 @@ def diff(old: Any, new: Any) -> list[PatchOp]:
     return operations
 
 
+def key_token(key: Any) -> str | None:
+    """Return what a pointer calls a map's key, not escaped: a text itself, another key its text in the JSON dialect.
+
+    None for a key that has none, as one that is a map itself.
+    """
+    if isinstance(key, str):
+        return key
+    try:
+        return str(key) if type(key) is int else dump_text(key)
+    except (InspectorError, ValueError):
+        return None
+
+
 def _apply(document: Any, operation: PatchOp) -> Any:
     path = _tokens(operation.path)
     match operation.op:
@@ -82,7 +96,7 @@ def _apply(document: Any, operation: PatchOp) -> Any:
                 raise ValueError("the value there is another one")
             return document
         case "copy":
-            return _add(document, path, copy.deepcopy(_find(document, _source(operation))))
+            return _add(document, path, _copied(_find(document, _source(operation))))
         case _:
             # Only `move` is left.
             source = _source(operation)
@@ -90,6 +104,13 @@ def _apply(document: Any, operation: PatchOp) -> Any:
                 raise ValueError("a value can't be moved into itself")
             moved = _find(document, source)
             return _add(_remove(document, source), path, moved)
+
+
+def _copied(value: Any) -> Any:
+    # Not `copy.deepcopy`: it wants to copy keys too, and of what cbor2 makes of a map that is a key there is no copy.
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _extent(value: Any, room: int) -> int:
@@ -118,7 +139,7 @@ def _extent(value: Any, room: int) -> int:
 def _value(operation: PatchOp) -> Any:
     if operation.value is UNSET:
         raise ValueError("it wants a `value`")
-    return copy.deepcopy(operation.value)
+    return _copied(operation.value)
 
 
 def _source(operation: PatchOp) -> list[str]:
@@ -156,7 +177,7 @@ def _step(container: Any, token: str) -> Any:
         if token in container:
             return token
         for key in container:
-            if not isinstance(key, str) and str(key) == token:
+            if not isinstance(key, str) and key_token(key) == token:
                 return key
         raise LookupError(f"there is no {token!r}")
     raise LookupError(f"there is nothing inside {_kind(container)}")

@@ -33,6 +33,7 @@ Side = Literal["to-host", "to-client"]
 AVAILABLE: Final = pycddl is not None
 MISSING: Final = "pycddl has no wheel here: no frame is held against docs/protocol.cddl"
 RULES: Final = (Path(__file__).parents[1] / "docs" / "protocol.cddl").read_text(encoding="utf-8")
+_SHORT: Final = 4096
 # What the host answers to a message that is none of the protocol's.
 _REPROOFS: Final = frozenset({("inspector", "bad_message"), ("inspector", "unknown_type")})
 _MAPS: Final[Mapping[str, tuple[str, str]]] = {
@@ -55,12 +56,16 @@ def schema_of(rule: str) -> Any:
     return pycddl.Schema(f"message = {rule}\n{RULES}")
 
 
-@lru_cache(maxsize=1000)
 def fault_of(side: Side, subprotocol: str, frame: Frame) -> str | None:
     """Return why a frame does not fit the contract; None where it does.
 
     Keys of a message to the host that version 1 does not know are left out: a host ignores them.
     """
+    # Many clients get the same. What is long is not kept: a run may last for hours.
+    return _known_fault(side, subprotocol, frame) if len(frame) < _SHORT else _fault(side, subprotocol, frame)
+
+
+def _fault(side: Side, subprotocol: str, frame: Frame) -> str | None:
     try:
         message = _decoded(side, subprotocol, frame)
     except BadMessage as exc:
@@ -77,6 +82,9 @@ def fault_of(side: Side, subprotocol: str, frame: Frame) -> str | None:
     except pycddl.ValidationError as exc:
         return f"{kind}: {str(exc)[:500]}"
     return None
+
+
+_known_fault = lru_cache(maxsize=500)(_fault)
 
 
 def _names(body: str, key: object) -> bool:

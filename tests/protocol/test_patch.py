@@ -6,11 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from cbor2 import frozendict
 from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.messages import PatchOp
-from protocol.patch import PatchError, apply_patch, diff
+from protocol.patch import PatchError, apply_patch, diff, key_token
+
+NOON = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
 
 
 def ops(*operations: dict[str, Any]) -> list[PatchOp]:
@@ -76,6 +79,19 @@ FITTING = {
     ),
     "a value of null": ({}, [{"op": "add", "path": "/a", "value": None}], {"a": None}),
     "a key that is a number": ({1: {"x": 2}}, [{"op": "replace", "path": "/1/x", "value": 3}], {1: {"x": 3}}),
+    "a key that is true": ({True: 1}, [{"op": "replace", "path": "/true", "value": 2}], {True: 2}),
+    "a key that is null": ({None: 1, "null": 2}, [{"op": "remove", "path": "/null"}], {None: 1}),
+    "only a key that is null": ({None: 1}, [{"op": "add", "path": "/null", "value": 2}], {None: 2}),
+    "keys of any kind": (
+        {1.5: [0], b"\xff?\x00": 1, NOON: 2, (1, "a/"): 3, frozendict(): 4, 10**5000: 5},
+        [
+            {"op": "replace", "path": "/1.5/0", "value": 1},
+            {"op": "replace", "path": '/{"$bytes":"~1z8A"}', "value": 2},
+            {"op": "replace", "path": '/"2026-11-24T12:00:00Z"', "value": 3},
+            {"op": "move", "from": '/[1,"a~1"]', "path": "/text"},
+        ],
+        {1.5: [1], b"\xff?\x00": 2, NOON: 3, frozendict(): 4, 10**5000: 5, "text": 3},
+    ),
     "equal numbers": ({"a": 1}, [{"op": "test", "path": "/a", "value": 1.0}], {"a": 1}),
     "equal containers": (
         {"a": [{"b": 1}]},
@@ -92,6 +108,8 @@ def test_applies(value: Any, patch: list[dict[str, Any]], expected: Any) -> None
 
 
 REFUSED = {
+    "a key of Python's": ({True: 1, None: 2}, [{"op": "remove", "path": "/True"}]),
+    "a key that no text means": ({frozendict(): 1}, [{"op": "remove", "path": "/{}"}]),
     "A.9 a test that fails": ({"baz": "qux"}, [{"op": "test", "path": "/baz", "value": "bar"}]),
     "A.12 no such parent": ({"foo": "bar"}, [{"op": "add", "path": "/baz/bat", "value": "qux"}]),
     "A.15 text and number": ({"/": 9}, [{"op": "test", "path": "/~1", "value": "9"}]),
@@ -117,12 +135,12 @@ REFUSED = {
 
 @pytest.mark.parametrize(("value", "patch"), REFUSED.values(), ids=REFUSED)
 def test_refuses_and_changes_nothing(value: Any, patch: list[dict[str, Any]]) -> None:
-    before = msgspec.json.encode(value)
+    before = repr(value)
     fits: dict[str, Any] = {"op": "test", "path": "", "value": value}
     with pytest.raises(PatchError) as caught:
         apply_patch(value, ops(fits, *patch))
     assert (caught.value.index, caught.value.path) == (1, patch[0]["path"])
-    assert msgspec.json.encode(value) == before
+    assert repr(value) == before
 
 
 COPIES = {
@@ -181,6 +199,12 @@ def test_a_difference_names_what_changed() -> None:
         {"op": "replace", "path": "/deep/a~1b/~0", "value": 2},
         {"op": "add", "path": "/new", "value": None},
     ]
+
+
+def test_what_a_pointer_calls_a_key() -> None:
+    keys = ["a/b", "", 1, True, None, b"\x00", NOON, (1, "a"), frozendict(), 10**5000]
+    tokens = ["a/b", "", "1", "true", "null", '{"$bytes":"AA=="}', '"2026-11-24T12:00:00Z"', '[1,"a"]', None, None]
+    assert [key_token(key) for key in keys] == tokens
 
 
 def test_a_map_with_other_keys_is_replaced_whole() -> None:

@@ -52,6 +52,19 @@ class Rig(Actor[RigState]):
         return {1: "one", 2: "two"}
 
     @action
+    def keyed(self, kind: str) -> dict[Any, int]:
+        """Return a map with a key of some kind."""
+        keys = {
+            "true": True,
+            "null": None,
+            "float": 1.5,
+            "bytes": b"\x00",
+            "time": datetime.datetime(2026, 11, 24, 8, tzinfo=datetime.UTC),
+            "array": (1, 2),
+        }
+        return {keys[kind]: 1}
+
+    @action
     def say(self, text: str, times: int = 1) -> None:
         """Log at info."""
         for number in range(times):

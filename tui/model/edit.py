@@ -150,7 +150,7 @@ def edit_value(
         value = _parse(text, old)
     if type(value) is type(old) and value == old:
         return None
-    return Edit(actor, version, state, [PatchOp(op="replace", path=_pointer(state, path), value=value)], text, path)
+    return Edit(actor, version, state, [PatchOp(op="replace", path=_pointer(path), value=value)], text, path)
 
 
 def _time(text: str) -> datetime.datetime:
@@ -180,16 +180,9 @@ def _parse(text: str, old: Any) -> Any:
     return value
 
 
-def _pointer(state: Any, path: Path) -> str:
-    """Write a place as a JSON Pointer (RFC 6901); a key that is no text is found by its text."""
-    pointer = ""
-    for depth, step in enumerate(path):
-        holder = look_up(state, path[:depth])
-        token = str(step)
-        if isinstance(holder, dict) and step not in holder:
-            token = next(str(key) for key in holder if key_text(key) == step)
-        pointer += "/" + token.replace("~", "~0").replace("/", "~1")
-    return pointer
+def _pointer(path: Path) -> str:
+    """Write a place as a JSON Pointer (RFC 6901); a key that is no text is found by the text of its JSON."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 # ---- the whole ----

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from protocol.patch import key_token
 from tui.logs.text import cut, neutralise
 
 __all__ = ("MAX_TEXT", "Line", "Path", "brief", "key_text", "look_up", "plain", "to_json", "tree", "write_path")
@@ -79,8 +80,9 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def key_text(key: Any) -> str:
-    """Write a map's key as JSON has it: text as it is, anything else as the text of its JSON."""
-    return key if isinstance(key, str) else json.dumps(plain(key), ensure_ascii=False)
+    """Write a map's key as JSON has it: text as it is, anything else as its JSON, by which a patch finds it."""
+    token = key_token(key)
+    return json.dumps(plain(key), ensure_ascii=False) if token is None else token
 
 
 def look_up(value: Any, path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
 from typing import Any
 
@@ -25,7 +26,7 @@ from tui.model.edit import (
     whole_text,
 )
 from tui.model.form import FieldError
-from tui.model.values import Path
+from tui.model.values import Path, key_text
 
 NOON = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.UTC)
 STATE: dict[str, Any] = {
@@ -86,6 +87,19 @@ def test_a_value_keeps_its_type(path: Path, text: str, value: Any) -> None:
     for step in path:
         after = after[7 if step == "7" else step]
     assert (type(after), after) == (type(value), value)
+
+
+@pytest.mark.parametrize("key", [True, None, 1.5, -7, b"\x00/~", NOON, (1, "a/b")], ids=repr)
+def test_a_key_of_any_kind_leads_to_its_value(key: Any) -> None:
+    state = {"map": {key: 1, "other": 2}}
+    step = key_text(key)
+    assert typed(("map", step), "5", state) == {"map": {key: 5, "other": 2}}
+    # As a whole too: only what was changed is sent.
+    text = whole_text(state)
+    assert json.loads(text) == {"map": {step: 1, "other": 2}}
+    edit = edit_whole("a", 1, state, text.replace(": 1,", ": 5,"))
+    assert edit is not None
+    assert apply_patch(state, edit.patch) == {"map": {key: 5, "other": 2}}
 
 
 @pytest.mark.parametrize("path", [(), *((name,) for name in STATE)])

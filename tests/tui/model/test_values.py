@@ -61,7 +61,7 @@ def test_what_json_has_no_word_for() -> None:
     assert plain(b"\x00\xff") == {"$bytes": "AP8="}
     assert plain(moment) == "2026-11-23T20:27:00+00:00"
     assert plain([math.nan, math.inf]) == ["nan", "inf"]
-    assert plain({1: "a", None: "b", (1, 2): "c"}) == {"1": "a", "null": "b", "[1, 2]": "c"}
+    assert plain({1: "a", None: "b", (1, 2): "c"}) == {"1": "a", "null": "b", "[1,2]": "c"}
     assert plain({2}) == [2]
     assert plain(10**5000).startswith("0x")
     assert plain(object).startswith("<class")

@@ -166,7 +166,9 @@ async def serve(
                 served = Host(registry, url, token)
                 with (
                     Monitor(registry, timing=task_timing, lints=lints, watchdog=watchdog) as tasks,
-                    RuntimeFile(url, token, info) if runtime_file else contextlib.nullcontext(),
+                    RuntimeFile(url, token, info)
+                    if runtime_file and info.pid == os.getpid()
+                    else contextlib.nullcontext(),
                 ):
                     service = Service(registry, door, info, tasks, max_connections=max_connections, tls=context)
                     service.sockets.listen(listeners)

@@ -161,6 +161,15 @@ def test_the_hosts_options_are_listed_with_their_variables() -> None:
     assert listed == {name: variable or "" for name, variable in options(inspector.cli.main).items()}
 
 
+def test_the_options_of_run_are_those_of_a_host_but_for_what_is_listed() -> None:
+    listed = dict(re.findall(r"^\| `(--[a-z-]+)[^`]*` \| `([A-Z_]+)` \|", section("inspector-host run"), re.MULTILINE))
+    of_host, of_run = options(inspector.cli.main), options(inspector.cli.run)
+    assert of_host.keys() - of_run.keys() == {"--rate", "--seed"}
+    assert of_run.keys() - of_host.keys() == {"--name", "-m"}
+    assert listed.keys() == {"--name", "--port", "--log"}
+    assert listed.items() <= of_run.items()
+
+
 def test_the_apps_options_are_listed_by_command() -> None:
     listed: dict[str, set[str]] = {name: set() for name in tui.cli.COMMANDS}
     concerned: list[str] = []

@@ -71,18 +71,27 @@ class _RunPoint(Point):
         if not inspect.iscoroutinefunction(async_fn):
             return async_fn
 
-        async def main(*args: Any) -> Any:
+        def main(*args: Any) -> Any:
             __tracebackhide__ = True
             try:
-                return await async_fn(*args)
+                return self._watch(async_fn(*args))
             except BaseException as exc:
-                # Now, while the run's inspector is still there to show it.
-                self._failed(exc)
+                # The arguments do not fit.
                 _hide_frame(exc)
                 raise
 
         # The task is called after it.
         return functools.update_wrapper(main, async_fn.func if isinstance(async_fn, functools.partial) else async_fn)
+
+    async def _watch(self, coroutine: Any) -> Any:
+        __tracebackhide__ = True
+        try:
+            return await coroutine
+        except BaseException as exc:
+            # Now, while the run's inspector is still there to show it.
+            self._failed(exc)
+            _hide_frame(exc)
+            raise
 
     def _failed(self, exception: BaseException) -> None:
         for listener in self.listeners:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -11,6 +13,7 @@ import trio
 from inspector.cli.options import option
 from inspector.cli.reach import REACH, reach
 from inspector.cli.records import RECORDS, set_up_log
+from inspector.cli.run import arguments_of_run, run_program
 from inspector.cli.serving import raise_descriptor_limit, serve_until_signal
 from inspector.cli.target import find_registry
 from inspector.cli.tasks import TASKS
@@ -32,7 +35,20 @@ Exit codes:
 """
 
 
-@click.command(epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+class _Host(click.Command):
+    """Two commands in one: what serves a registry, and ``run``, whose program's arguments are not click's to read."""
+
+    def main(  # type: ignore[override]  # the overloads say what is returned without standalone mode, as here
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> Any:
+        arguments = sys.argv[1:] if args is None else list(args)
+        program = arguments_of_run(arguments)
+        if program is None:
+            return super().main(arguments, prog_name, **extra)
+        return run_program(program, f"{prog_name or 'inspector-host'} run")
+
+
+@click.command(cls=_Host, epilog=_EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("inspector-tui"), prog_name="inspector-host")
 @click.argument("target", metavar="MODULE:REGISTRY | demo")
 @REACH
@@ -65,6 +81,8 @@ def main(
 
     TARGET is a registry in a module on the path, like shop.app:registry, or a function there that makes one; or demo.
     What stands on the command line goes before the environment.
+
+    For a program of any other kind: inspector-host run SCRIPT.py [ARGS]..., see inspector-host run --help.
     """
     options = reach(context, **serving)
     raise_descriptor_limit()

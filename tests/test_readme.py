@@ -34,7 +34,7 @@ def save(session: Session, name: str) -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_block_is_of_a_kind_that_runs_here(document: str) -> None:
-    run_here = {"greeter.py", "counting.py", "client.py"}
+    run_here = {"worker.py", "serving.py", "greeter.py", "counting.py", "client.py"}
     for block in blocks(document):
         if block.language in ("filter", "mistakes"):
             continue  # tests/protocol/test_filters_page.py reads these.
@@ -49,11 +49,26 @@ def test_every_block_is_of_a_kind_that_runs_here(document: str) -> None:
 def test_the_commands_do_what_is_shown(document: str, session: Session) -> None:
     module = PROGRAMS["greeter.py"].text.replace("trio.run(serve, registry)\n", "")
     (session.folder / "shop.py").write_text(module, encoding="utf-8")
+    save(session, "worker.py")
     with session.demo():
         for block in blocks(document):
             if block.language == "console":
                 for command in commands(block):
                     session.play(command)
+    assert list((session.folder / "run").rglob("*.json")) == []
+
+
+def test_ten_lines_serve_a_program(session: Session) -> None:
+    assert len(PROGRAMS["serving.py"].code_lines()) <= 10
+    with session.program("python", save(session, "serving.py")) as program:
+        # It prints nothing: ask as long as it is not there, as somebody in another terminal would.
+        while session.run("inspector-tui ps")[0] == tui.exits.NO_HOST:
+            assert program.poll() is None, (session.folder / "stderr").read_text()
+        with session.program("inspector-tui", "logs", "--filter", "serving=info") as follower:
+            record = json.loads(next(session.lines(follower)))
+        assert (record["fields"]["message"], record["span"]["name"]) == ("hello", "request")
+        program.send_signal(signal.SIGINT)
+        assert program.wait() == -signal.SIGINT
     assert list((session.folder / "run").rglob("*.json")) == []
 
 

@@ -117,7 +117,9 @@ class Session:
             if words[2:] == []:
                 return
             line = " ".join([line, *words[2:]])
-        if words[0] == "inspector-host":
+        if words[:2] == ["inspector-host", "run"]:
+            self._run_inspected(command, line)
+        elif words[0] == "inspector-host":
             self._host(command, line.replace("--port 7351", "--port 0"))
         elif words[0] == "inspector-tui" and (len(words) == 1 or words[1].startswith("http")):
             self._app(command, words)
@@ -155,6 +157,16 @@ class Session:
             host.terminate()
             host.wait()
             assert host.returncode == 0, command.place
+
+    def _run_inspected(self, command: Command, line: str) -> None:
+        """Run a program until it says how to attach."""
+        with self.program("bash", "-c", f"exec {line} 2>&1") as program:
+            for shown in command.output:
+                assert any(fits(shown, said) for said in self.lines(program)), command.place
+            program.terminate()
+            program.wait()
+            runtime = next((self.folder / "run" / "inspector").glob(f"{program.pid}-*.json"))
+            runtime.unlink()
 
     def _app(self, command: Command, words: list[str]) -> None:
         """Run the app in a terminal until it shows the demo's actors; `q` must end it."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orjson import dumps
 
-from inspector.tracing.encode import BRACE, BRACKET, SCALARS, SHORT
+from inspector.tracing.encode import BRACE, SCALARS, SHORT
 from inspector.tracing.recorder import ENTRY_COST
 from inspector.tracing.spans import current_span
 from inspector.tracing.timestamps import MICROSECONDS
@@ -21,6 +21,9 @@ __all__ = ("Emit", "Method", "emitter", "nothing")
 # When they turn out not to be, all are forgotten.
 _MESSAGES: Final = 256
 _MESSAGE_LENGTH: Final = 200
+
+# A dict, for it has no place for a negative number, and to ask it is cheaper than to compare twice.
+_MICROSECONDS: Final = dict(enumerate(MICROSECONDS))
 
 
 class Emit(Protocol):
@@ -57,7 +60,7 @@ def emitter(log: Log, site: Site) -> Method:
     clock = log.clock
     armed = log.armed
     current = current_span.get
-    microseconds, entry_cost, brace, bracket, short = MICROSECONDS, ENTRY_COST, BRACE, BRACKET, SHORT
+    microseconds, entry_cost, brace, short = _MICROSECONDS, ENTRY_COST, BRACE, SHORT
 
     def emit(logger: object, message: str, /, **fields: Any) -> None:
         span = current()
@@ -76,9 +79,9 @@ def emitter(log: Log, site: Site) -> Method:
         if not fields:
             own = own[:-1]
             rest = b"}"
-        elif (
-            not harmless.issuperset(fields) or brace in rest or bracket in rest or (rare in rest and needle in rest)
-        ) and not is_plain(rest, fields):
+        elif (not harmless.issuperset(fields) or brace in rest or (rare in rest and needle in rest)) and not is_plain(
+            rest, fields
+        ):
             # Another thread may have been quicker.
             known.pop(message, None)
             log.write_event(site, span, message, fields, None)
@@ -86,15 +89,19 @@ def emitter(log: Log, site: Site) -> Method:
             return
         ns = clock()
         began, stamp = recorder.stamp
-        since = ns - began
-        if since < 0 or since >= 1_000_000:
+        try:
+            microsecond = microseconds[(ns - began) // 1000]
+        except KeyError:
+            # Another millisecond, perhaps an earlier one.
             began, stamp = recorder.restamp(ns)
-            since = ns - began
+            microsecond = microseconds[(ns - began) // 1000]
         size = len(own) + len(rest) + len(tail)
         if size > short:
+            # Perhaps a container: the next one may be longer yet.
+            known.pop(message, None)
             log.write_event(site, span, message, fields, None)
             return
-        parts = (rest, site, span, stamp, microseconds[since // 1000], own, tail)
+        parts = (rest, site, span, stamp, microsecond, own, tail)
         segment = recorder.tail
         seq = segment.next
         if segment.slots.setdefault(seq, parts) is not parts:

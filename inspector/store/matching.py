@@ -9,6 +9,7 @@ import orjson
 
 from inspector.store.blocks import STAMP, Block, BlockHead, actor_key, trace_key
 from inspector.store.query import Query
+from inspector.store.segments import Segment
 from inspector.tracing.decide import Judge
 from protocol.records import OFF
 
@@ -47,6 +48,20 @@ class Matcher:
             and (query.trace_id is None or query.trace_id == span.trace_id)
             and self._in_time(line)
             and (not judge.scoped or judge.of_line(site, span, line))
+        )
+
+    @property
+    def key(self) -> bytes | None:
+        """What the index of a block has that holds a record which is asked for, where one can say."""
+        return self._trace or self._actor
+
+    def may_lie_within(self, segment: Segment) -> bool:
+        """Tell if a record that is asked for may be in a segment."""
+        end = self._query.end
+        return (
+            segment.levels & self._levels != 0
+            and self._query.begin <= segment.end
+            and (end is None or segment.begin < end)
         )
 
     def may_lie_in(self, head: BlockHead) -> bool:

@@ -102,7 +102,7 @@ def _from_disk(log: Log, store: Store, matcher: Matcher, place: Place, lines: Pa
                 return Page(place.host, lines.joined(), Cursor(segment.number, segment.host, 1))
             place = Place(segment.number, segment.host, 1)
         until = end if segment.host == own else None
-        heads = read_segment(segment, log) or []
+        heads = (matcher.may_lie_within(segment) and read_segment(segment, log, matcher.key)) or []
         asked = [
             head
             for head in heads

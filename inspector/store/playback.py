@@ -134,7 +134,7 @@ class Playback:
         if self._matcher.may_lie_in(head):
             block = file.read(head)
             if block is None:
-                missing += head.count
+                missing += head.records
             else:
                 for line in self._matcher.in_block(block):
                     seq = seq_of(line)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ("BUDGET", "BlockFile", "Place", "read_segment", "reading_threads", "segments_from")
 
-BUDGET: Final = 2 * 2**20
-"""Bytes of blocks that are read for one page, so some ten thousands of records: some tenths of a second."""
+BUDGET: Final = 2**20
+"""Bytes of blocks that are read for one page: some ten thousands of records, some hundredths of a second."""
 
 _TARGET: Final = "inspector.store"
 # Threads that read for all who ask: with more of them each would only wait longer for the interpreter.
@@ -62,10 +62,11 @@ def segments_from(segments: tuple[Segment, ...], place: Place) -> list[Segment]:
     return found if place.segment else []
 
 
-def read_segment(segment: Segment, log: Log) -> list[BlockHead] | None:
-    """Return the heads of a segment's blocks; None if it can't be read, which the log is told."""
+def read_segment(segment: Segment, log: Log, key: bytes | None = None) -> list[BlockHead] | None:
+    """Return the heads of a segment's blocks, none need be if no block has a key; None if it can't be read, which the
+    log is told."""
     try:
-        return segment.read_heads()
+        return segment.read_heads(key)
     except FileNotFoundError:
         # It has had its time.
         return None

@@ -74,9 +74,9 @@ class Segment:
             self.first_seq = head.first_seq
         self.raw.append(data[: HEAD_SIZE + head.index_size])
         self.dropped += head.dropped
-        self.count += head.count
+        self.count += head.records
         self.levels |= head.levels
-        if head.count:
+        if head.records:
             self.begin = min(self.begin, head.begin) if self.begin else head.begin
             self.end = max(self.end, head.end)
         self.size += head.size
@@ -101,8 +101,11 @@ class Segment:
         self.heads = None
         self.raw = []
 
-    def read_heads(self) -> list[BlockHead]:
+    def read_heads(self, key: bytes | None = None) -> list[BlockHead]:
         """Return the heads of its blocks.
+
+        Args:
+            key: of a trace or an actor: none need be returned if no block has it.
 
         Raises:
             OSError: the file has gone, or can't be read.
@@ -113,6 +116,9 @@ class Segment:
             return heads[:]
         with self.path.open("rb") as file:
             footer, _ = _read_footer(file.fileno())
+        if key is not None and key not in footer:
+            # One look at all bytes: to read the heads one by one takes a hundred times as long.
+            return []
         found: list[BlockHead] = []
         at = 0
         while at < len(footer):

@@ -43,6 +43,10 @@ class Store(PullingSink[bytes]):
         written: the number behind the last record of this run that is on the disk; 1 if none is.
     """
 
+    # A thread that gives the interpreter away, to compress and to write, has it back only after some milliseconds where
+    # another one works on: the more it does in between, the more it keeps up with.
+    portion_size = 2**22
+
     def __init__(self, folder: Folder, *, flush: float = FLUSH) -> None:
         super().__init__(f"records to {folder.path}", _ALL)
         self._folder = folder

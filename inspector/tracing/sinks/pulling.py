@@ -6,6 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from inspector.tracing.reader import MAX_CHUNK
 from inspector.tracing.sinks.trouble import TARGET, Trouble
 from inspector.tracing.timestamps import timestamp
 from protocol.filters import Filter
@@ -69,7 +70,10 @@ class PullingSink(ABC, Generic[Part]):
         name: where it writes, for people. Holds no secret.
         error: why it does not write at present, None while it does.
         follows_default: it has no filter of its own, but that which the host shows its log by.
+        portion_size: bytes of lines that it takes at once at most; a single longer one comes alone.
     """
+
+    portion_size = MAX_CHUNK
 
     def __init__(
         self, name: str, filter: Filter, *, follows_default: bool = False, coalesce: float = _COALESCE
@@ -237,7 +241,7 @@ class PullingSink(ABC, Generic[Part]):
             while True:
                 # Asked before the ring is looked through: what was logged before the wish to close is written.
                 closing = self._closing.is_set()
-                while (portion := reader.take()) is not None:
+                while (portion := reader.take(self.portion_size)) is not None:
                     if not self._deliver(portion):
                         self._abandon(reader)
                         return
@@ -336,7 +340,7 @@ class PullingSink(ABC, Generic[Part]):
         """Count the records from a number on that it wanted."""
         reader = self.log.subscribe(self._filter, after_seq=seq - 1, passive=True, wake=lambda: None)
         left = reader.missed
-        while (portion := reader.take()) is not None:
+        while (portion := reader.take(self.portion_size)) is not None:
             left += portion.dropped + len(portion.entries)
         reader.close()
         return left

@@ -47,7 +47,7 @@ def test_what_is_written_is_read_back() -> None:
     data = block_of(taken)
     head = read_head(data, 0, 99)
     assert (head.offset, head.size, head.first_seq, head.next_seq) == (99, len(data), 1, 7)
-    assert (head.dropped, head.count, head.levels) == (0, 6, 0b10010)
+    assert (head.dropped, head.records, head.levels) == (0, 6, 0b10010)
     block = read_block(data, head.index_size)
     assert block.lines == [entry[0] for entry in taken.entries]
     assert [block.sites[at] for at in block.site_ids] == [(entry[1].level, entry[1].target) for entry in taken.entries]
@@ -72,8 +72,8 @@ def test_a_builder_goes_on_with_the_next_block() -> None:
     second = portion(log, 9)
     builder.add(second.first_seq, second.next_seq, 0, second.entries)
     two = read_head(builder.encode(), 0, 0)
-    assert (one.first_seq, one.next_seq, one.dropped, one.count) == (1, 10, 5, 9)
-    assert (two.first_seq, two.next_seq, two.dropped, two.count) == (10, 13, 0, 3)
+    assert (one.first_seq, one.next_seq, one.dropped, one.records) == (1, 10, 5, 9)
+    assert (two.first_seq, two.next_seq, two.dropped, two.records) == (10, 13, 0, 3)
 
 
 def test_two_portions_are_one_block() -> None:
@@ -96,7 +96,7 @@ def test_a_block_of_nothing_but_losses() -> None:
     builder.add(5, 9, 4, [])
     data = builder.encode()
     head = read_head(data, 0, 0)
-    assert (head.first_seq, head.next_seq, head.dropped, head.count) == (5, 9, 4, 0)
+    assert (head.first_seq, head.next_seq, head.dropped, head.records) == (5, 9, 4, 0)
     assert not head.may_hold(*ANY)
     assert read_block(data, head.index_size).lines == []
 
@@ -140,9 +140,7 @@ def test_an_index_finds_every_trace_and_actor_and_no_level_that_is_not_there() -
     assert not head.may_hold(0xFF, across, None, b"", None)
     # What stands across two keys and is one of them as well.
     twice = bytes(range(8))
-    odd = head.__class__(
-        **{name: getattr(head, name) for name in head.__slots__} | {"traces": b"\xff" * 4 + twice + b"\xff" * 4 + twice}
-    )
+    odd = head._replace(traces=b"\xff" * 4 + twice + b"\xff" * 4 + twice)
     assert odd.may_hold(0xFF, twice, None, b"", None)
 
 

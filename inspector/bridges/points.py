@@ -51,7 +51,9 @@ class Point:
     def remove(self, listener: Listener) -> None:
         """Tell a listener no more."""
         with self._lock:
-            self._listeners = tuple(each for each in self._listeners if each is not listener)
+            found = [number for number, each in enumerate(self._listeners) if each is listener]
+            # Of one that listens twice, once.
+            self._listeners = tuple(each for number, each in enumerate(self._listeners) if number not in found[:1])
             if not self._listeners and getattr(self._owner, self._name) is self._ours:
                 setattr(self._owner, self._name, self._before)
                 self._ours = self._before = None
@@ -94,7 +96,8 @@ class Tap:
 
     def close(self) -> None:
         """Stop to listen; more than once does no harm."""
-        for point, listener in self._places:
+        places, self._places = self._places, ()
+        for point, listener in places:
             point.remove(listener)
 
     def __enter__(self) -> Tap:

@@ -24,7 +24,7 @@ import trio
 from inspector import Host, Registry, open_host
 from protocol.messages import ActorsRequest, ActorsResponse
 from tests.contract import Conversation
-from tests.fuzz.attacker import PRESENT, Attacker, Evicted
+from tests.fuzz.attacker import WAVE, Evicted, Wave
 from tests.fuzz.attacks import ATTACKS, Attack
 from tests.fuzz.judge import Listener, Loud, busy_tasks
 from tests.inspector.service.certificates import client_context, server_files
@@ -64,7 +64,7 @@ class Arena:
 
     async def begin(self) -> None:
         """Look at what there is in peace."""
-        await self._judge([])
+        await self._judge(Wave())
         self._tasks = busy_tasks()
 
     def attack_of(self, number: int) -> tuple[Attack, Host, Random]:
@@ -79,13 +79,13 @@ class Arena:
         Raises:
             Unfair: says which attack, or which wave, it was.
         """
-        present: list[tuple[Host, Attacker]] = []
-        PRESENT.set(present)
+        wave = Wave()
+        WAVE.set(wave)
         async with trio.open_nursery() as nursery:
             for number in range(first, first + width):
                 nursery.start_soon(self._attack, number)
         try:
-            await self._judge(present)
+            await self._judge(wave)
         except (AssertionError, trio.TooSlowError) as exc:
             names = [self.attack_of(number)[0].__name__ for number in range(first, first + width)]
             raise Unfair(f"seed {self._base}, wave {first}: {exc!r} after {', '.join(names)}") from exc
@@ -113,19 +113,20 @@ class Arena:
             ends = [listener.ends() for listener in self._listeners]
             raise AssertionError(f"left behind: {now - self._tasks}; gone: {self._tasks - now}; ends: {ends}") from None
 
-    async def _judge(self, present: list[tuple[Host, Attacker]]) -> None:
+    async def _judge(self, wave: Wave) -> None:
         await self._settle()
         with trio.fail_after(_PATIENCE):
             for host, client in self._sides:
                 self._rid += 1
                 assert isinstance(await client.call(self._rid, "add"), int)
                 async with attached(host, **_options(host)) as newcomer:
+                    wave.names["{}:{}".format(*newcomer.websocket.local_address)] += 1
                     answer = await newcomer.ask(ActorsRequest(id=1), ActorsResponse)
                     assert {row.actor for row in answer.actors} >= {"box/a"}
         await self._settle()
         for (host, _), listener in zip(self._sides, self._listeners, strict=True):
-            listener.judge([attacker for its, attacker in present if its is host])
-        for _, attacker in present:
+            listener.judge([attacker for its, attacker in wave.attackers if its is host], wave.names)
+        for _, attacker in wave.attackers:
             talk = Conversation(attacker.dialect.subprotocol)
             for frame in attacker.heard:
                 # It takes long. Done while an attack lasts it would make all peers slow ones.

@@ -32,7 +32,7 @@ from tests.inspector.service.certificates import client_context
 from tests.inspector.service.peer import address_of
 from tests.inspector.service.support import TOKEN
 
-__all__ = ("CLOSE_CODES", "PRESENT", "STATUSES", "Attacker", "Evicted", "connect")
+__all__ = ("CLOSE_CODES", "STATUSES", "WAVE", "Attacker", "Evicted", "Wave", "connect", "dial", "name_of")
 
 CLOSE_CODES = frozenset({1000, 1001, 1002, 1007, 1008, 1009})
 """Documented ones, and the peer's own of a proper goodbye."""
@@ -41,8 +41,20 @@ _LOOKED_THROUGH = 50
 _RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 
 
-PRESENT: ContextVar[list[tuple[Host, Attacker]]] = ContextVar("PRESENT")
-"""The attackers of a wave, each with the host that it attacks."""
+class Wave:
+    """Who takes part in one.
+
+    Attributes:
+        attackers: each with the host that it attacks.
+        names: of all sockets, as hosts call them; a port may be had again by the next that asks.
+    """
+
+    def __init__(self) -> None:
+        self.attackers: list[tuple[Host, Attacker]] = []
+        self.names: Counter[str] = Counter()
+
+
+WAVE: ContextVar[Wave] = ContextVar("WAVE")
 
 
 class Evicted(Exception):
@@ -76,8 +88,7 @@ class Attacker:
         """Whether it has heard what became of each message that it sent."""
         self.too_slow = False
         """Whether the connection broke under it, for which silence alone is a reason."""
-        host, port, *_ = sock.socket.getsockname()
-        self.name = f"{host}:{port}"
+        self.name = name_of(sock)
         """As the host calls it."""
         self.heard: list[bytes | str] = []
         """The first frames of the host's."""
@@ -220,6 +231,19 @@ class Attacker:
         return int(self.head[9:12])
 
 
+def name_of(sock: trio.SocketStream) -> str:
+    """Return what a host calls this side of a socket."""
+    host, port, *_ = sock.socket.getsockname()
+    return f"{host}:{port}"
+
+
+async def dial(host: Host) -> trio.SocketStream:
+    """Connect a socket."""
+    sock = await trio.open_tcp_stream(*address_of(host))
+    WAVE.get().names[name_of(sock)] += 1
+    return sock
+
+
 @contextlib.asynccontextmanager
 async def connect(host: Host, rng: Random) -> AsyncIterator[Attacker]:
     """Connect a peer, with TLS where the host has it.
@@ -227,7 +251,7 @@ async def connect(host: Host, rng: Random) -> AsyncIterator[Attacker]:
     Raises:
         Evicted: see `Attacker.open`.
     """
-    sock = await trio.open_tcp_stream(*address_of(host))
+    sock = await dial(host)
     stream: trio.abc.Stream = sock
     try:
         if host.url.startswith("https"):
@@ -237,7 +261,7 @@ async def connect(host: Host, rng: Random) -> AsyncIterator[Attacker]:
             except trio.BrokenResourceError:
                 raise Evicted from None
         attacker = Attacker(sock, stream, rng)
-        PRESENT.get().append((host, attacker))
+        WAVE.get().attackers.append((host, attacker))
         yield attacker
     finally:
         await trio.aclose_forcefully(sock)

@@ -29,10 +29,9 @@ from protocol.messages import (
     StateRequest,
     Unsubscribe,
 )
-from tests.fuzz.attacker import STATUSES, Attacker, connect
+from tests.fuzz.attacker import STATUSES, Attacker, connect, dial
 from tests.fuzz.mutation import damage, frame, spoil
 from tests.inspector.service.certificates import client_context
-from tests.inspector.service.peer import address_of
 
 __all__ = ("ATTACKS", "Attack")
 
@@ -226,7 +225,7 @@ async def floods(host: Host, rng: Random) -> None:
     said = rng.choice((b"", b"G", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n", _HEALTH, _HEALTH + b"\r\n"))
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(rng.choice((10, 50, 200))):
-            stream = await trio.open_tcp_stream(*address_of(host))
+            stream = await dial(host)
             stack.push_async_callback(trio.aclose_forcefully, stream)
             with contextlib.suppress(trio.BrokenResourceError):
                 await stream.send_all(said)
@@ -240,7 +239,7 @@ async def tls(host: Host, rng: Random) -> None:
     client = client_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
     with contextlib.suppress(ssl.SSLWantReadError):
         client.do_handshake()
-    sock = await trio.open_tcp_stream(*address_of(host))
+    sock = await dial(host)
     try:
         broken = rng.randrange(3)
         hello = outgoing.read()

@@ -39,15 +39,8 @@ class Prepared:
         self._said: set[str] = set()
 
     def run(self) -> None:
-        """Run it as the main program; what it raises is raised.
-
-        Raises:
-            click.UsageError: a setting can't be understood.
-        """
-        try:
-            on = instrument(**self._recording)
-        except ValueError as exc:
-            raise click.UsageError(str(exc)) from exc
+        """Run it as the main program; what it raises is raised."""
+        on = instrument(**self._recording)
         # Both for good: what is left of the program when its main module has ended may still say something.
         inspect_runs(on, self._serving, self._served, self._failed)
         self._module.run(self._arguments, on.tell)

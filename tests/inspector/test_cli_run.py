@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import zipfile
@@ -356,13 +357,13 @@ def look(url: str, programs: Programs) -> tuple[dict[str, Any], list[dict[str, A
         subprotocols=[Subprotocol("inspector.json.v1")],
         additional_headers={"Authorization": f"Bearer {runtime['token']}"},
         proxy=None,
-    ) as socket:
-        init = json.loads(socket.recv())
-        socket.send(json.dumps({"type": "LogsSubscribe", "id": 1, "filter": "info", "backlog": 100}))
-        socket.send(json.dumps({"type": "TasksRequest", "id": 2}))
+    ) as websocket:
+        init = json.loads(websocket.recv())
+        websocket.send(json.dumps({"type": "LogsSubscribe", "id": 1, "filter": "info", "backlog": 100}))
+        websocket.send(json.dumps({"type": "TasksRequest", "id": 2}))
         found: dict[str, Any] = {}
         while {"LogBatch", "TasksResponse"} - found.keys():
-            message = json.loads(socket.recv())
+            message = json.loads(websocket.recv())
             found[message["type"]] = message
     return init["host"], found["LogBatch"]["lines"], found["TasksResponse"]["tasks"]
 
@@ -410,6 +411,20 @@ def test_a_port_that_was_asked_for_and_is_taken(programs: Programs, start: Any) 
     code, out, err = programs.run("-m", "inspector", "run", "--host", "0.0.0.0", "program.py")
     assert (code, out) == (0, "works\n")
     assert "without TLS that needs --insecure-bind; the program runs without" in err
+
+
+def test_a_line_is_said_once_and_where_it_can_be(programs: Programs) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    programs.write("program.py", "import trio\nasync def main(): await trio.sleep(0)\ntrio.run(main)\ntrio.run(main)\n")
+    code, _, err = programs.run("-m", "inspector", "run", "--port", str(port), "program.py")
+    assert (code, err) == (0, f"attach with: inspector-tui http://127.0.0.1:{port}\n")
+    for redirect in ("2>&-", "2>/dev/full"):
+        line = f"exec {sys.executable} -m inspector run --port 0 program.py {redirect}"
+        done = subprocess.run(["bash", "-c", line], cwd=programs.folder, env=programs.env, capture_output=True)
+        assert (done.stdout, done.stderr) == (b"", b"")
+        # What it can't say is no failure of the program's.
+        assert done.returncode == 0
 
 
 def test_the_log_goes_where_it_is_asked_to_go(programs: Programs) -> None:
@@ -546,14 +561,14 @@ def test_a_child_that_outlives_its_parent_holds_no_socket(programs: Programs, st
         subprotocols=[Subprotocol("inspector.json.v1")],
         additional_headers={"Authorization": f"Bearer {token}"},
         proxy=None,
-    ) as socket:
-        socket.recv()
+    ) as websocket:
+        websocket.recv()
         running.process.stdin.write("now\n")
         running.process.stdin.flush()
         assert int(running.process.stdout.readline())
         # The parent's close comes through although the child is there.
         with pytest.raises(ConnectionClosedOK, match="1001"):
-            list(iter(socket.recv, None))
+            list(iter(websocket.recv, None))
     running.process.wait()
     again = programs.run("-c", f"import socket; socket.create_server(('127.0.0.1', {url.rpartition(':')[2]}))")
     assert again == (0, "", "")

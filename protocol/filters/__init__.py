@@ -2,11 +2,12 @@
 
 from protocol.filters.errors import FilterError
 from protocol.filters.fields import FieldTest, Operator
-from protocol.filters.grammar import MAX_LENGTH, parse_filter
+from protocol.filters.grammar import MAX_LENGTH, MAX_PATTERNS, parse_filter
 from protocol.filters.model import Directive, Filter, Rule, Scope
 
 __all__ = (
     "MAX_LENGTH",
+    "MAX_PATTERNS",
     "Directive",
     "FieldTest",
     "Filter",

@@ -43,9 +43,14 @@ class FieldTest:
     value: str = ""
     holds: Callable[[Any], bool] = dataclasses.field(init=False, repr=False, compare=False)
     """Tells if a value is as wanted."""
+    size: int = dataclasses.field(init=False, repr=False, compare=False)
+    """Nodes of its regular expression: what each character of a value costs at worst."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "holds", _check(self.operator, self.value))
+        pattern = Pattern(self.value) if self.operator == "~" else None
+        holds = _check(self.operator, self.value) if pattern is None else _search(pattern)
+        object.__setattr__(self, "holds", holds)
+        object.__setattr__(self, "size", 0 if pattern is None else pattern.size)
 
     def holds_in(self, fields: Mapping[str, Any]) -> bool:
         """Tell if the field is among these, and as wanted."""
@@ -53,6 +58,10 @@ class FieldTest:
 
     def __str__(self) -> str:
         return f"{self.field}{self.operator}{spell_value(self.value)}" if self.operator else self.field
+
+
+def _search(pattern: Pattern) -> Callable[[Any], bool]:
+    return lambda value: pattern.found_in(_text(value))
 
 
 def _check(asked: str, wanted: str) -> Callable[[Any], bool]:
@@ -69,9 +78,6 @@ def _check(asked: str, wanted: str) -> Callable[[Any], bool]:
         return equal
     if asked == "!=":
         return lambda value: not equal(value)
-    if asked == "~":
-        pattern = Pattern(wanted)
-        return lambda value: pattern.found_in(_text(value))
     order = _ORDERS[asked]
 
     def in_order(value: Any) -> bool:

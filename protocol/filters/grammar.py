@@ -26,10 +26,12 @@ from protocol.filters.model import Directive, Filter, Scope
 from protocol.filters.pattern import PatternError
 from protocol.records import DEBUG, ERROR, INFO, OFF, TRACE, WARN, propose_level
 
-__all__ = ("MAX_LENGTH", "parse_filter")
+__all__ = ("MAX_LENGTH", "MAX_PATTERNS", "parse_filter")
 
 MAX_LENGTH: Final = 4096
 """Characters of a filter."""
+MAX_PATTERNS: Final = 1000
+"""Nodes of all regular expressions of a filter together: a record may have to be searched for each of them."""
 
 _WORDS: Final = {"trace": TRACE, "debug": DEBUG, "info": INFO, "warn": WARN, "error": ERROR, "off": OFF}
 _DIGITS: Final = {"0": OFF, "1": ERROR, "2": WARN, "3": INFO, "4": DEBUG, "5": TRACE}
@@ -68,6 +70,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.patterns = 0
 
     def directives(self) -> list[Directive]:
         found = [self.directive()]
@@ -149,9 +152,13 @@ class _Parser:
         if self.peek() and self.peek() not in ",}]":
             self.after_value()
         try:
-            return FieldTest(field, operator, value)
+            found = FieldTest(field, operator, value)
         except PatternError as error:
             raise FilterError(f"{error.message} (in a regular expression)", places[error.position]) from None
+        self.patterns += found.size
+        if self.patterns > MAX_PATTERNS:
+            raise FilterError("the regular expressions of a filter are too large together", places[0])
+        return found
 
     def operator(self) -> Operator:
         for foreign, ours in _FOREIGN.items():

@@ -11,7 +11,6 @@ for the beginning and the end of the whole text, and `(?i)` in front. It is a se
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from protocol.filters.syntax import (
@@ -37,24 +36,61 @@ _OUTSIDE: Final = 0
 _WORD: Final = 1
 _OTHER: Final = 2
 
+# The bit of having matched.
+_MATCHED: Final = 1
+
 
 class _State:
-    """A set of nodes that were reached behind one character, and what each next character makes of it."""
+    """Which nodes have taken one character, a bit each, and what each next character makes of it."""
 
-    __slots__ = ("before", "ends", "nodes", "steps")
+    __slots__ = ("before", "ends", "steps", "taken")
 
-    def __init__(self, nodes: frozenset[int], before: int) -> None:
-        self.nodes = nodes
+    def __init__(self, taken: int, before: int) -> None:
+        self.taken = taken
         self.before = before
         self.steps: dict[str, _State | None] = {}
         """None where the pattern has matched before the character."""
         self.ends: bool | None = None
 
 
+class _Ways:
+    """Which nodes lie behind those of a state, between two kinds of character: sets are bits of one integer.
+
+    A set of hundreds of nodes is looked up by four of its bits at a time, for a text that keeps all of them busy would
+    otherwise take half a millisecond a character.
+
+    Args:
+        begin: what lies behind the beginning.
+        behind: what lies behind each node that takes a character, in the order of their bits.
+    """
+
+    __slots__ = ("_begin", "_tables")
+
+    def __init__(self, begin: int, behind: list[int]) -> None:
+        self._begin = begin
+        self._tables: list[list[int]] = []
+        for at in range(0, len(behind), 4):
+            table = [0]
+            for each in behind[at : at + 4]:
+                table += [known | each for known in table]
+            self._tables.append(table + [0] * (16 - len(table)))
+        if len(self._tables) % 2:
+            self._tables.append([0])
+
+    def from_state(self, taken: int) -> int:
+        """Return what is reached from these nodes, and from the beginning: a match may begin anywhere."""
+        reached = self._begin
+        tables = self._tables
+        for at, byte in enumerate(taken.to_bytes(len(tables) // 2, "little")):
+            if byte:
+                reached |= tables[2 * at][byte & 15] | tables[2 * at + 1][byte >> 4]
+        return reached
+
+
 class Pattern:
     """A pattern, ready to search. Any thread may use it."""
 
-    __slots__ = ("_accept", "_entry", "_known", "_nodes", "_start", "_steps", "text")
+    __slots__ = ("_entry", "_known", "_masks", "_nodes", "_placed", "_start", "_steps", "_takers", "_ways", "text")
 
     def __init__(self, text: str) -> None:
         """Parse a pattern.
@@ -63,13 +99,24 @@ class Pattern:
             PatternError: it does not parse, or is too large, or can't be matched in linear time.
         """
         self.text: Final = text
-        # A node takes a character, or holds at a place, or only leads on.
-        self._nodes: list[tuple[Callable[[str], bool] | str | None, tuple[int, ...]]] = []
-        self._accept = self._add(None, ())
-        self._entry = self._build(parse_pattern(text), self._accept)
+        # A node takes a character, or holds at a place, or only leads on. The first one is that of having matched.
+        self._nodes: list[tuple[Characters | str | None, tuple[int, ...]]] = [(None, ())]
+        self._entry = self._build(parse_pattern(text), 0)
+        self._placed = any(isinstance(what, str) for what, _ in self._nodes)
+        # Those that take a character, by what they take; and to what each leads, in the order of their bits.
+        self._takers: dict[Characters, int] = {}
+        for bit, what in enumerate(what for what, _ in self._nodes if isinstance(what, Characters)):
+            self._takers[what] = self._takers.get(what, 0) | 1 << bit
+        self._ways: dict[tuple[int, int], _Ways] = {}
         self._steps = 0
-        self._known: dict[tuple[frozenset[int], int], _State] = {}
-        self._start = _State(frozenset((self._entry,)), _OUTSIDE)
+        self._known: dict[tuple[int, int], _State] = {}
+        self._masks: dict[str, int] = {}
+        self._start = _State(0, _OUTSIDE)
+
+    @property
+    def size(self) -> int:
+        """How many nodes it has: what a character of a text costs at worst."""
+        return len(self._nodes)
 
     def found_in(self, text: str) -> bool:
         """Tell if the pattern matches anywhere in a text."""
@@ -83,44 +130,67 @@ class Pattern:
                 return True
             state = following
         if state.ends is None:
-            state.ends = self._accept in self._reached(state, _OUTSIDE)
+            state.ends = bool(self._reached(state, _OUTSIDE) & _MATCHED)
         return state.ends
 
     def _step(self, state: _State, character: str) -> _State | None:
         kind = _kind(character)
         reached = self._reached(state, kind)
-        if self._accept in reached:
+        if reached & _MATCHED:
             return None
-        nodes = self._nodes
-        following = {self._entry}
-        for node in reached:
-            what, out = nodes[node]
-            if callable(what) and what(character):
-                following.update(out)
         self._steps += 1
         if self._steps > _MAX_STEPS:
             # Whoever is in the midst of a text holds states of its own, which are let go with it.
             self._steps = 0
             self._known = {}
-            self._start = _State(self._start.nodes, _OUTSIDE)
-        key = frozenset(following), kind
+            self._masks = {}
+            self._start = _State(0, _OUTSIDE)
+        mask = self._masks.get(character)
+        if mask is None:
+            mask = 0
+            for what, bits in self._takers.items():
+                if what.holds(character):
+                    mask |= bits
+            self._masks[character] = mask
+        key = reached >> 1 & mask, kind
         return self._known.setdefault(key, _State(*key))
 
-    def _reached(self, state: _State, after: int) -> set[int]:
-        """Return the nodes that lie behind no further character, in front of one of a kind."""
-        reached: set[int] = set()
-        todo = [*state.nodes]
-        while todo:
-            node = todo.pop()
-            if node in reached:
-                continue
-            reached.add(node)
-            what, out = self._nodes[node]
-            if what is None or (isinstance(what, str) and _holds(what, state.before, after)):
-                todo += out
-        return reached
+    def _reached(self, state: _State, after: int) -> int:
+        """Return the nodes that lie behind no further character, in front of one of a kind: the bit of each is one
+        higher than in a state, for that of having matched is the lowest."""
+        key = (state.before, after) if self._placed else (_OUTSIDE, _OUTSIDE)
+        ways = self._ways.get(key)
+        if ways is None:
+            ways = self._ways[key] = self._find_ways(*key)
+        return ways.from_state(state.taken)
 
-    def _add(self, what: Callable[[str], bool] | str | None, out: tuple[int, ...]) -> int:
+    def _find_ways(self, before: int, after: int) -> _Ways:
+        reach = [0] * len(self._nodes)
+        reach[0] = bit = _MATCHED
+        for node, (what, _) in enumerate(self._nodes):
+            if isinstance(what, Characters):
+                bit <<= 1
+                reach[node] = bit
+        leading = [
+            (node, out)
+            for node, (what, out) in enumerate(self._nodes)
+            if node and (what is None or (isinstance(what, str) and _holds(what, before, after)))
+        ]
+        # Nodes lead to those that were made before them, but for a ring's: it takes as many rounds as rings lie in one
+        # another.
+        changed = True
+        while changed:
+            changed = False
+            for node, out in leading:
+                found = reach[node]
+                for each in out:
+                    found |= reach[each]
+                changed |= found != reach[node]
+                reach[node] = found
+        behind = [reach[out[0]] for what, out in self._nodes if isinstance(what, Characters)]
+        return _Ways(reach[self._entry], behind)
+
+    def _add(self, what: Characters | str | None, out: tuple[int, ...]) -> int:
         if len(self._nodes) >= MAX_NODES:
             raise PatternError("the pattern is too large", 0)
         self._nodes.append((what, out))
@@ -129,7 +199,7 @@ class Pattern:
     def _build(self, tree: Tree, behind: int) -> int:
         """Add the nodes of a part of a pattern, which lead to the node `behind`; return the first."""
         if isinstance(tree, Characters):
-            return self._add(tree.holds, (behind,))
+            return self._add(tree, (behind,))
         if isinstance(tree, Assertion):
             return self._add(tree.kind, (behind,))
         if isinstance(tree, Repeat):

@@ -201,6 +201,7 @@ def test_parses(text: str, canonical: str) -> None:
         ('[{n~"(?=a)"}]', 5, None),
         ('[{n~"a{2000}"}]', 6, None),
         ("[{n~(" + "a?" * 300 + ")}]", 4, None),
+        ('[{a~"x{400}"}],[{b~"y{400}",c~"z{400}"}]=off', 31, None),
         ("x" * (MAX_LENGTH + 1), MAX_LENGTH, None),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from random import Random
 
 import pytest
 from hypothesis import example, given
@@ -175,6 +177,27 @@ def test_looks_at_each_character_once(pattern: str) -> None:
     Counted.looked = 0
     assert not Pattern(pattern).found_in(Counted("a" * 20_000))
     assert Counted.looked == 20_000
+
+
+@pytest.mark.parametrize("size", [2, 20, 200])
+def test_a_character_costs_as_few_steps_however_many_ways_are_open(size: int) -> None:
+    pattern = Pattern(f"a.{{{size}}}c")
+    chance = Random(1)
+    calls = 0
+
+    def count(frame: object, event: str, what: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    # From each of these characters on another half of all nodes is on its way, and nothing is met twice.
+    text = "".join(chance.choice("ab") for _ in range(3000))
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        assert not pattern.found_in(text)
+    finally:
+        sys.setprofile(before)
+    assert calls <= 6 * len(text)
 
 
 def test_what_it_remembers_is_bounded() -> None:

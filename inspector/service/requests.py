@@ -27,7 +27,7 @@ from inspector.service.subscriptions import (
 from inspector.service.tasks import tasks_response
 from inspector.service.traces import query_traces, spelt
 from inspector.store import Playback, store_of
-from inspector.tracing import parse_traceparent
+from inspector.tracing import remote_context
 from protocol.errors import BadMessage, InspectorError
 from protocol.messages import (
     ActionCancel,
@@ -165,7 +165,9 @@ def _action(connection: Connection, request: ActionRequest) -> Response | None:
     seconds = spec.timeout
     if request.timeout_ms is not UNSET:
         seconds = min(request.timeout_ms, _MAX_TIMEOUT_MS) / 1000
-    parent = None if request.traceparent is UNSET else parse_traceparent(request.traceparent)
+    parent = None
+    if request.traceparent is not UNSET:
+        parent = remote_context(request.traceparent, None if request.tracestate is UNSET else request.tracestate)
     call = Call(cell, spec, args, kwargs, seconds, parent, None, connection.call_done, request.id)
     connection.calls[request.id] = call
     cell.deliver(call)

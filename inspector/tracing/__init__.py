@@ -3,7 +3,14 @@
 from inspector.tracing.ids import SpanContext, format_traceparent, parse_traceparent
 from inspector.tracing.log import RECORD_SIZE, Log
 from inspector.tracing.logger import Logger, ModuleLogger, get_logger
-from inspector.tracing.propagation import caller_parent, parse_tracestate, remote_parent, traceparent, tracestate
+from inspector.tracing.propagation import (
+    caller_parent,
+    parse_tracestate,
+    remote_context,
+    remote_parent,
+    traceparent,
+    tracestate,
+)
 from inspector.tracing.reader import LogChunk, LogReader
 from inspector.tracing.sinks import (
     FORMATS,
@@ -53,6 +60,7 @@ __all__ = (
     "open_sinks",
     "parse_traceparent",
     "parse_tracestate",
+    "remote_context",
     "remote_parent",
     "split_sinks",
     "traceparent",

@@ -24,6 +24,7 @@ __all__ = (
     "caller_parent",
     "parent_of_new",
     "parse_tracestate",
+    "remote_context",
     "remote_parent",
     "span_within",
     "traceparent",
@@ -64,6 +65,12 @@ def parse_tracestate(text: object) -> str:
     return found
 
 
+def remote_context(traceparent: object, tracestate: object = None) -> SpanContext | None:
+    """Read what comes with a request; None where there is no valid `traceparent`."""
+    context = parse_traceparent(traceparent)
+    return context if context is None or not tracestate else replace(context, tracestate=parse_tracestate(tracestate))
+
+
 @contextmanager
 def remote_parent(traceparent: object, tracestate: object = None) -> Iterator[SpanContext | None]:
     """Let the spans that are begun inside the block, and in no other span, be children of a caller's.
@@ -75,11 +82,10 @@ def remote_parent(traceparent: object, tracestate: object = None) -> Iterator[Sp
     Returns:
         The caller's span, None where there is no valid `traceparent`.
     """
-    context = parse_traceparent(traceparent)
+    context = remote_context(traceparent, tracestate)
     if context is None:
         yield None
         return
-    context = replace(context, tracestate=parse_tracestate(tracestate))
     token = _inbound.set(_Inbound(context, current_span.get()))
     try:
         yield context

@@ -51,6 +51,7 @@ class ActionRequest(Request, kw_only=True):
     args: list[Any] | dict[str, Any] | UnsetType = UNSET
     timeout_ms: Uint | UnsetType = UNSET
     traceparent: str | UnsetType = UNSET
+    tracestate: str | UnsetType = UNSET
 
 
 class ActionResponse(Response, kw_only=True):

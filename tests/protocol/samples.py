@@ -194,6 +194,7 @@ TO_HOST_SAMPLES: list[Request] = [
         args=["card", 12, None, {"nested": [1.5, b"\x00", True]}],
         timeout_ms=2**63 - 1,
         traceparent=f"00-{_TRACE}-{_SPAN}-01",
+        tracestate="vendor=1,other=two",
     ),
     ActionRequest(id=4, actor="cart/7", name="checkout", args={"card": "x", "amount": -(2**70)}),
     ActionRequest(id=4, actor="cart/7", name="checkout", args=[]),

@@ -8,7 +8,8 @@ import pytest
 import trio
 from websockets.exceptions import ConnectionClosed
 
-from inspector import Registry
+import inspector
+from inspector import Actor, Registry, action
 from inspector.service import requests
 from protocol.messages import (
     ActionCancel,
@@ -85,6 +86,32 @@ async def test_action_under_the_callers_trace() -> None:
         # A malformed one begins a new trace.
         request = ActionRequest(id=2, actor="box/a", name="add", traceparent="00-0-0-0")
         assert (await client.ask(request, ActionResponse)).trace_id not in (trace, "0" * 32)
+
+
+class Forwarder(Actor[None]):
+    """Says what it would tell whom it calls."""
+
+    @action
+    def headers(self) -> tuple[str | None, str | None]:
+        return inspector.traceparent(), inspector.tracestate()
+
+    @action
+    async def later(self) -> tuple[str | None, str | None]:
+        await trio.lowlevel.checkpoint()
+        return self.headers()
+
+
+async def test_what_came_with_a_trace_goes_on_with_it() -> None:
+    trace, span = "0123456789abcdef0123456789abcdef", "0123456789abcdef"
+    async with hosted(Forwarder) as host, attached(host) as client:
+        host.registry.get_or_create(Forwarder)
+        for rid, name, state in [(1, "headers", "vendor=1"), (2, "later", "vendor=1"), (3, "headers", "no state")]:
+            traceparent = f"00-{trace}-{span}-01"
+            request = ActionRequest(id=rid, actor="forwarder", name=name, traceparent=traceparent, tracestate=state)
+            answer = await client.ask(request, ActionResponse)
+            assert answer.output == [f"00-{trace}-{answer.span_id}-01", state if "=" in state else None]
+        answer = await client.ask(ActionRequest(id=4, actor="forwarder", name="headers"), ActionResponse)
+        assert answer.output == [f"00-{answer.trace_id}-{answer.span_id}-01", None]
 
 
 @pytest.mark.parametrize(

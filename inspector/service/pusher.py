@@ -131,7 +131,11 @@ class Pusher:
             with trio.move_on_after(min(polls, default=float("inf"))):
                 await self._something.wait()
             self._something = trio.Event()
-            for sub, subscription in list(self._subscriptions.items()):
+            for turn, (sub, subscription) in enumerate(list(self._subscriptions.items())):
+                if turn:
+                    # However many there are, nobody else waits for more than one of them: to find that there is no
+                    # news may take as long as to tell some.
+                    await trio.lowlevel.checkpoint()
                 # A long backlog goes out without a pause, but does not keep the others waiting.
                 while self._push_one(sub, subscription) > _LONG_PUSH and not subscription.paced:
                     await trio.lowlevel.checkpoint()

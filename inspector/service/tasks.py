@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 __all__ = ("TasksSubscription", "tasks_response")
 
 _REST: Final = 100
-"""How many times as long as telling takes must pass until the next time: of those who watch very many tasks, each takes
-a hundredth of the host's time at most."""
+"""How many times as long as finding out what to tell takes must pass until the next time, for each subscription of the
+connection: of those who watch very many tasks, each takes a hundredth of the host's time at most, however often he
+watches them."""
 _ENDED_BYTES: Final = 256 * 1024
 
 
@@ -52,7 +53,7 @@ def tasks_response(connection: Connection, request: TasksRequest) -> TasksRespon
     monitor = connection.tasks
     stacks = request.stacks is True
     if request.subscribe is True:
-        subscription = TasksSubscription(request.id, monitor, stacks=stacks, timing=request.timing is True)
+        subscription = TasksSubscription(request.id, monitor, connection, stacks=stacks, timing=request.timing is True)
         response = subscription.first()
         connection.pusher.open(request.id, subscription)
         return response
@@ -67,15 +68,24 @@ def _response(rid: int, monitor: Monitor, stacks: bool) -> TasksResponse:
 
 
 class TasksSubscription:
-    """The tree of tasks: rows that are other than they were told."""
+    """The tree of tasks: rows that are other than they were told.
+
+    Args:
+        sub: the subscription's name.
+        monitor: has the tree.
+        watcher: whose subscription it is.
+        stacks: whether rows have their stacks.
+        timing: whether steps are timed as long as it is open.
+    """
 
     plenty = False
     paced = True
     dropped = 0
 
-    def __init__(self, sub: int, monitor: Monitor, *, stacks: bool, timing: bool) -> None:
+    def __init__(self, sub: int, monitor: Monitor, watcher: object, *, stacks: bool, timing: bool) -> None:
         self._sub = sub
         self._monitor = monitor
+        self._watcher = watcher
         self._stacks = stacks
         self._timing = timing
         # Those told longest ago come first.
@@ -92,6 +102,7 @@ class TasksSubscription:
 
     def first(self) -> TasksResponse:
         """Make the response to the request itself. From here on steps are timed, if that was asked for."""
+        self._monitor.watchers[self._watcher] += 1
         if self._timing:
             self._monitor.hold_timing()
         response = self._response()
@@ -126,7 +137,7 @@ class TasksSubscription:
             told[row.task] = row
         news = changed or removed or ended or self._was_timed != monitor.timing
         self._was_timed = monitor.timing
-        self._pause = max(INTERVAL, _REST * (time.perf_counter() - began))
+        self._pause = max(INTERVAL, _REST * monitor.watchers[self._watcher] * (time.perf_counter() - began))
         self._next = now + self._pause
         if not news:
             return None
@@ -143,6 +154,10 @@ class TasksSubscription:
 
     def close(self, *, cut: bool) -> None:
         """End it."""
+        watchers = self._monitor.watchers
+        watchers[self._watcher] -= 1
+        if not watchers[self._watcher]:
+            del watchers[self._watcher]
         if self._timing:
             self._timing = False
             self._monitor.release_timing()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -38,6 +39,7 @@ class Monitor:
 
     Attributes:
         roster: all tasks, and the last ones that ended.
+        watchers: how often each of those who watch the tree does.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Monitor:
         self._always_timed = timing
         self._watches = watchdog is not None
         self.roster = Roster(registry.log.secrets)
+        self.watchers: Counter[object] = Counter()
         self._findings = Findings(registry.log, self.roster)
         self._watchdog = Watchdog(registry, self.roster, self._findings, self._lints, watchdog)
         self._tree = Tree(registry.log, self.roster, self._findings.of, registry.driven)

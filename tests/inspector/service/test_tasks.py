@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -203,6 +205,59 @@ async def test_more_tasks_than_there_is_room_for(autojump_clock: trio.testing.Mo
             told |= {row.task for row in push.changed}
             told -= set(push.removed)
         nursery.cancel_scope.cancel()
+
+
+async def test_who_watches_often_takes_no_more_of_the_hosts_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = count()
+    # Each look at this clock is a second after the one before.
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
+    async with hosted() as host, attached(host) as client:
+        await client.ask(TasksRequest(id=1), TasksResponse)
+        (connection,) = connections_of(host)
+        monitor = connection.tasks
+        one, other = object(), object()
+
+        def watching(watcher: object) -> module.TasksSubscription:
+            subscription = module.TasksSubscription(1, monitor, watcher, stacks=False, timing=False)
+            subscription.first()
+            return subscription
+
+        alone = watching(one)
+        many = [watching(other) for _ in range(128)]
+        for each in (alone, *many):
+            each.collect()
+        assert alone.poll == 100
+        assert {each.poll for each in many} == {12800}
+        for each in (alone, *many):
+            each.close(cut=False)
+        assert not monitor.watchers
+
+
+async def test_many_subscriptions_leave_turns_to_others() -> None:
+    async with hosted() as host, attached(host) as client:
+        for rid in range(1, 101):
+            await tree_of(client, rid, subscribe=True)
+        (connection,) = connections_of(host)
+        told: list[str] = []
+        push_one = connection.pusher._push_one
+
+        def pushing(sub: int, subscription: Any) -> int:
+            told.append("push")
+            return push_one(sub, subscription)
+
+        connection.pusher._push_one = pushing  # type: ignore[method-assign]  # it only counts
+        async with trio.open_nursery() as nursery:
+
+            @nursery.start_soon
+            async def other() -> None:
+                while True:
+                    told.append("other")
+                    await trio.lowlevel.checkpoint()
+
+            await until(lambda: told.count("push") > 300)
+            nursery.cancel_scope.cancel()
+        # Trio takes those who are ready in any order: one may be the last of a round and the first of the next.
+        assert "push push push" not in " ".join(told)
 
 
 async def test_ended_tasks_with_long_texts_fit(monkeypatch: pytest.MonkeyPatch) -> None:

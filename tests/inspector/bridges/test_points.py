@@ -99,3 +99,14 @@ def test_a_child_is_without_listeners() -> None:
             os._exit(0 if module.function is before and not heard and not point.listeners else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert (heard, called) == ([], [])
+
+
+def test_all_listeners_are_let_go_at_once() -> None:
+    module, _ = place()
+    before = module.function
+    point = Point(module, "function")
+    tap = Tap((point, print), (point, print), (point, repr))
+    point.abandon()
+    assert module.function is before
+    assert point.listeners == ()
+    tap.close()

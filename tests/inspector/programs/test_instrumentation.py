@@ -17,6 +17,7 @@ import trio
 
 import inspector
 from inspector import get_logger, instrument
+from inspector.programs import instrumentation
 from inspector.tracing import Log
 from tests.inspector.reading import events, read
 
@@ -180,6 +181,16 @@ def test_the_programs_end_writes_out_what_is_there(tmp_path: Path) -> None:
     records = [json.loads(line) for line in lines]
     assert [record["fields"]["message"] for record in records] == ["hello"]
     assert records == [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+
+
+def test_what_is_on_is_let_go_at_once() -> None:
+    on = instrument(bridges=[])
+    instrumentation._programs.abandon()
+    own = instrument()
+    # Not joined, for it was another process's.
+    assert own.log is not on.log
+    own.close()
+    assert on.close()
 
 
 FORKING = """

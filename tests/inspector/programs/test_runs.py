@@ -12,6 +12,7 @@ import trio.testing
 
 from inspector import Host, instrument
 from inspector.programs.runs import inspect_runs
+from inspector.tracing import forks
 from protocol.messages import TasksRequest, TasksResponse
 from tests.inspector.reading import events
 from tests.inspector.service.support import TOKEN, attached
@@ -145,3 +146,29 @@ def test_a_clock_of_the_programs_own() -> None:
         return trio.current_time()
 
     assert watched.run(main, clock=trio.testing.MockClock(autojump_threshold=0)) == 1000
+
+
+def test_what_goes_on_in_a_forked_child_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = Watched()
+
+    async def main() -> None:
+        await ready(watched)
+        # What a fork does here, in the child that goes on with the run.
+        scopes = [thing for thing in forks._watched if type(thing).__name__ == "_Parents"]
+        for scope in scopes:
+            scope.abandon()
+        await trio.testing.wait_all_tasks_blocked()
+        assert watched.hosts[0].state == "stopped"
+        # Forked in another thread it is in no run.
+        await trio.to_thread.run_sync(scopes[0].abandon)
+
+    watched.run(main)
+    assert watched.problems == []
+
+    async def later() -> None:
+        await trio.testing.wait_all_tasks_blocked()
+
+    with instrument() as on, inspect_runs(on, watched.serving, watched.served, watched.problems.append):
+        monkeypatch.setattr("inspector.programs.runs.os.getpid", lambda: -1)
+        trio.run(later)
+    assert len(watched.hosts) == 1

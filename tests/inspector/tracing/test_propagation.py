@@ -6,7 +6,9 @@ import itertools
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
+from contextvars import copy_context
 
 import pytest
 import trio
@@ -19,6 +21,7 @@ from inspector import Registry, get_logger
 from inspector.tracing import (
     SpanContext,
     current_span,
+    forks,
     parse_traceparent,
     parse_tracestate,
     remote_parent,
@@ -250,3 +253,24 @@ def test_a_child_has_no_log() -> None:
     log.close()
     assert not log.is_open
     assert parse_traceparent(CALLER) is not None
+
+
+def test_a_child_lets_go_of_all_and_is_in_no_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Thing:
+        abandoned = 0
+
+        def abandon(self) -> None:
+            self.abandoned += 1
+
+    held = Thing()
+    monkeypatch.setattr(forks, "_watched", weakref.WeakSet())
+    forks.on_fork(held)
+    forks.on_fork(Thing())
+    with make_log().logger("t").span("parents"):
+        # What happens in the child, here in a context of its own.
+        child = copy_context()
+        child.run(forks._in_child)
+        assert current_span.get() is not None
+    assert (child.get(current_span), held.abandoned) == (None, 1)
+    forks._in_child()
+    assert held.abandoned == 1

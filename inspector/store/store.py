@@ -75,7 +75,7 @@ class Store(PullingSink[bytes]):
                 bytes=self._folder.torn,
             )
         self._log = log
-        self._reader = log.subscribe(self._filter, after_seq=0, passive=True, wake=self._awake.set)
+        self._reader = log.subscribe(self._filter, after_seq=0, passive=True, wake=self._awake.ring)
         self._thread.start()
 
     def prepare(self, portion: Portion, gap: bytes | None) -> list[bytes]:
@@ -107,7 +107,6 @@ class Store(PullingSink[bytes]):
         """Wait until there is enough for a block, or the first record has waited long enough."""
         while not self._awake.wait(_SWEEP):
             self._folder.sweep()
-        self._awake.clear()
         reader = self._reader
         assert reader is not None
         until = time.monotonic() + self._flush

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from orjson import dumps
 
-from inspector.tracing.encode import BRACE, SCALARS, SHORT
+from inspector.tracing.encode import BRACE, PLAIN, SCALARS, SHORT
 from inspector.tracing.recorder import ENTRY_COST
 from inspector.tracing.spans import current_span
 from inspector.tracing.timestamps import MICROSECONDS
@@ -61,6 +61,7 @@ def emitter(log: Log, site: Site) -> Method:
     armed = log.armed
     current = current_span.get
     microseconds, entry_cost, brace, short = _MICROSECONDS, ENTRY_COST, BRACE, SHORT
+    plain = PLAIN
 
     def emit(logger: object, message: str, /, **fields: Any) -> None:
         span = current()
@@ -69,8 +70,9 @@ def emitter(log: Log, site: Site) -> Method:
         tail = span.known_text
         try:
             own = known[message]
-            rest = dumps(fields)[1:]
-        except (KeyError, TypeError):
+            rest = dumps(fields, None, plain)[1:]
+        except Exception:
+            # Not known, not plain, or it will not even be compared.
             tail = None
         if tail is None:
             log.write_event(site, span, message, fields, None)

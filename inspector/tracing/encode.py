@@ -6,17 +6,22 @@ import itertools
 from types import NoneType
 from typing import Any, Final
 
+import orjson
 from orjson import dumps
 
 from inspector.tracing.secrets import Secrets
 from inspector.tracing.values import Limits, Plain
 
-__all__ = ("BRACE", "BRACKET", "EVENT_BYTES", "RECORD_BYTES", "SCALARS", "SHORT", "SPAN_BYTES", "FieldEncoder")
+__all__ = ("BRACE", "BRACKET", "EVENT_BYTES", "PLAIN", "RECORD_BYTES", "SCALARS", "SHORT", "SPAN_BYTES", "FieldEncoder")
 
 RECORD_BYTES: Final = 64 * 1024
 """The longest record. An event's fields, its span's and an exception have their parts of it, so that the sum fits."""
 EVENT_BYTES: Final = 32 * 1024
 SPAN_BYTES: Final = 12 * 1024
+
+PLAIN: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+"""For orjson, of values that nobody has looked at yet: leave what has code of its own to us, for it ends the process
+where that code raises, as a slot does that is not set yet, or a time zone."""
 
 SCALARS: Final = frozenset((str, int, float, bool, NoneType))
 BRACE: Final = b"{"[0]
@@ -114,19 +119,21 @@ class FieldEncoder:
 
     def encode_any(self, own: object, fields: dict[str, Any]) -> bytes:
         """Return the JSON object of whatever the fields are."""
-        names = {name: self._written(name, fields) for name in itertools.islice(fields, _FIELDS)}
+        # A copy: they may be changed by what is asked of them.
+        fields, total = dict(itertools.islice(fields.items(), _FIELDS)), len(fields)
+        names = {name: self._written(name, fields) for name in fields}
         written: dict[str, Any] = {}
         for limits in _LIMITS:
             plain = Plain(self._secrets, limits)
             written = {self._own: self._own_text(own, plain)}
             for name, known in names.items():
                 written[plain.text(known, 256)] = plain.field(known, fields[name])
-            if len(names) < len(fields):
-                written["…"] = f"{len(fields) - len(names)} more fields"
+            if len(fields) < total:
+                written["…"] = f"{total - len(fields)} more fields"
             text = dumps(written)
             if len(text) <= self._limit:
                 return text
-        return self._encode_some(written, len(fields))
+        return self._encode_some(written, total)
 
     def _encode_some(self, written: dict[str, Any], total: int) -> bytes:
         """Write as many fields as fit: there are too many, however short each is."""

@@ -24,7 +24,11 @@ _SIZES: Final = ((4096, 48, 32, 8), (1024, 24, 16, 4), (256, 8, 8, 2), (128, 2, 
 def status_of(exception: BaseException) -> Literal["error", "cancelled"]:
     """Return the status of a span that an exception ended: `cancelled` when it is nothing but trio's Cancelled."""
     if isinstance(exception, BaseExceptionGroup):
-        rest = exception.split(trio.Cancelled)[1]
+        try:
+            rest = exception.split(trio.Cancelled)[1]
+        except Exception:
+            # A group may have a `split` of its own; what it raises must not take the place of the group.
+            return "error"
         return "cancelled" if rest is None else "error"
     return "cancelled" if isinstance(exception, trio.Cancelled) else "error"
 
@@ -36,11 +40,17 @@ def encode_exception(exception: BaseException, secrets: Secrets) -> bytes:
     of a group as `exceptions`. What is left out is counted: `frames_cut`, `exceptions_cut`.
     """
     text = b"{}"
-    for message, frames, total, members in _SIZES:
-        plain = Plain(secrets, Limits(text=message, entries=members))
-        text = orjson.dumps(_Portrait(plain, frames, total, members).of(exception))
-        if len(text) <= EXCEPTION_BYTES:
-            break
+    try:
+        for message, frames, total, members in _SIZES:
+            plain = Plain(secrets, Limits(text=message, entries=members))
+            text = orjson.dumps(_Portrait(plain, frames, total, members).of(exception))
+            if len(text) <= EXCEPTION_BYTES:
+                break
+    except Exception as error:
+        # Its attributes may be code as well, and raise.
+        name = Plain(secrets, Limits(text=256, entries=0)).text(type(exception).__qualname__)
+        why = f"<unprintable {name}: {type(error).__name__}>"
+        text = orjson.dumps({"type": name, "message": why, "frames": []})
     return text
 
 

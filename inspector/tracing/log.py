@@ -17,6 +17,7 @@ from inspector.tracing.forks import on_fork
 from inspector.tracing.ids import SpanContext, new_trace_id
 from inspector.tracing.layers import HostFilters
 from inspector.tracing.logger import Logger, log_closed, log_opened
+from inspector.tracing.lost import LostSpans
 from inspector.tracing.open_spans import OpenSpans
 from inspector.tracing.reader import LogReader
 from inspector.tracing.recorder import Recorder
@@ -49,6 +50,7 @@ class Log:
         filters: what it records and shows, and what holds over that for a while.
         host_span: the span of events outside any other. `open` starts it and `close` ends it.
         open_spans: those that the ring does not hold.
+        lost: is told of those that were never ended.
         armed: the readers that wait to be woken.
         busy: while task timing is on, tells how many nanoseconds the tasks of a span have run that ends now, by its
             key and when it began; None where nobody knows. Whoever times tasks sets it.
@@ -109,7 +111,8 @@ class Log:
         self.host_span: Final = make_span(
             self, site, "host", {"host_id": self.host_id, "host_name": self.host_name}, None
         )
-        self.open_spans.add(self.host_span)
+        self.open_spans.hold(self.host_span)
+        self.lost: Final = LostSpans(self)
 
     # ---- its life ----
 
@@ -151,6 +154,7 @@ class Log:
         """
         if self._closed:
             return True
+        self.lost.close()
         self._closed = True
         log_closed(self)
         self.host_span.end("ok")

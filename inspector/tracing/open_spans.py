@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from inspector.tracing.spans import Span
 from inspector.tracing.timestamps import timestamp
 
 if TYPE_CHECKING:
     from inspector.tracing.recorder import Recorder, Segment
-    from inspector.tracing.spans import Span
 
-__all__ = ("OpenSpans",)
+__all__ = ("OpenSpan", "OpenSpans")
 
-# Open spans beyond which those are looked for that were lost without an end.
-_SWEEP: Final = 4096
+
+class OpenSpan(Span):
+    """A span that the ring does not hold, and that tells its log if it is collected without an end.
+
+    It becomes one when it is entered below, by its class alone: as a reference with a callback it would need all that
+    is told of it once more, and as a method of every span this would take a twentieth of the time of its records.
+    """
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        # Nobody is there to raise to.
+        with contextlib.suppress(Exception):
+            if self.lose():
+                self.log.lost.tell(self)
 
 
 class OpenSpans:
@@ -29,17 +43,15 @@ class OpenSpans:
             Those that somebody is sure to end stand there themselves, which is smaller.
     """
 
-    __slots__ = ("_sweep_at", "entries")
+    __slots__ = ("entries",)
 
     def __init__(self) -> None:
         self.entries: dict[bytes, weakref.ref[Span] | Span] = {}
-        self._sweep_at = _SWEEP
 
     def add(self, span: Span) -> None:
         """Enter a span that the ring does not hold."""
+        span.__class__ = OpenSpan
         self.entries[span.key] = weakref.ref(span)
-        if len(self.entries) >= self._sweep_at:
-            self._sweep()
 
     def hold(self, span: Span) -> None:
         """Enter a span that is sure to be ended."""
@@ -56,13 +68,6 @@ class OpenSpans:
         for span in [parts[2] for parts in segment.entries() if not parts[0]]:
             if not span.ended and span.key not in self.entries:
                 self.add(span)
-
-    def _sweep(self) -> None:
-        """Forget spans that were lost without an end; due again when there are twice as many as are left."""
-        for key in list(self.entries):
-            if self.find(key) is None:
-                self.entries.pop(key, None)
-        self._sweep_at = max(_SWEEP, 2 * len(self.entries))
 
     def forget_texts(self, recorder: Recorder) -> None:
         """Let every open span make its texts anew."""

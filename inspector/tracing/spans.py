@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from orjson import dumps, loads
 
-from inspector.tracing.encode import BRACE, BRACKET, SCALARS, SHORT
+from inspector.tracing.encode import BRACE, BRACKET, PLAIN, SCALARS, SHORT
 from inspector.tracing.exceptions import encode_exception, status_of
 from inspector.tracing.ids import SpanContext, format_traceparent, new_span_id, new_trace_id
 from inspector.tracing.recorder import SPAN_COST
@@ -32,6 +32,10 @@ _ENDINGS: Final[dict[Status, bytes]] = {
 }
 _new: Final = object.__new__
 
+# Spans that hold one another, from one up to its last ancestor. Tasks that start one another in turn, each in the
+# span of the one before, would else keep all of them for ever.
+_DEPTH: Final = 128
+
 # Of the few spans that came with one: a slot for it would cost all the others.
 _tracestates: Final[WeakKeyDictionary[Span, str]] = WeakKeyDictionary()
 
@@ -53,7 +57,8 @@ class Span:
     Attributes:
         actor: the address of the actor whose work it is: its own field `actor`, else its parent's.
         key: its id in ASCII, by which its log finds it.
-        parent: the span above it in this process, None at a root and below a remote parent.
+        parent: the span above it in this process, None at a root, below a remote parent, and where more than can be
+            looked through are above it: then it has its parent's ids alone.
         site: the target and level of its two records.
         start_seq: the number of its start record, 0 while there is none.
         start_ns: when it started, nanoseconds since 1970.
@@ -64,6 +69,7 @@ class Span:
         "__weakref__",
         "_ancestors_text",
         "_began",
+        "_depth",
         "_ended",
         "_parent_id",
         "_token",
@@ -92,6 +98,7 @@ class Span:
     start_seq: int
     _ancestors_text: bytes | None
     _began: int
+    _depth: int
     _ended: bool
     _parent_id: bytes | None
     _token: Token[Span | None] | None
@@ -155,8 +162,9 @@ class Span:
         # As FieldEncoder.encode_plain: written out, for a span with its two records costs half as much again without.
         try:
             head = log.span_heads[self.name]
-            rest = dumps(fields)[1:]
-        except (KeyError, TypeError):
+            rest = dumps(fields, None, PLAIN)[1:]
+        except Exception:
+            # Not known, not plain, or it will not even be compared.
             head, rest = b',"span":', self._fields_text()
         else:
             secrets = log.secrets
@@ -267,6 +275,14 @@ class Span:
         self.known_text = None
         self._ancestors_text = None
 
+    def lose(self) -> bool:
+        """Let it have ended without a record, for nobody can end it any more; False if it has ended already."""
+        if self._ended:
+            return False
+        self._ended = True
+        self.log.open_spans.entries.pop(self.key, None)
+        return True
+
     def __enter__(self) -> Self:
         self._token = current_span.set(self)
         return self
@@ -301,14 +317,23 @@ def make_span(log: Log, site: Site, name: str, fields: dict[str, Any], parent: S
         span.parent = None
         span._trace = new_trace_id()
         span._parent_id = None
+        span._depth = 1
         span.actor = fields.get("actor")
     elif isinstance(parent, Span):
-        span.parent = parent
         span._trace = parent._trace
         span._parent_id = parent.key
         span.actor = fields.get("actor", parent.actor)
+        span._depth = depth = parent._depth + 1
+        if depth <= _DEPTH:
+            span.parent = parent
+        else:
+            span.parent = None
+            span._depth = 1
+            if state := tracestate_of(parent):
+                _tracestates[span] = state
     else:
         span.parent = None
+        span._depth = 1
         span._trace = parent.trace_id.encode()
         span._parent_id = parent.span_id.encode()
         span.actor = fields.get("actor")

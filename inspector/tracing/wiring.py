@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from inspector.tracing.logger import Logger
-from inspector.tracing.sites import Site
+from inspector.tracing.sites import Site, bounded_target
 from inspector.tracing.wants import Linger, Wants
 from protocol.filters import Filter, parse_filter
 from protocol.records import LEVEL_NAMES
@@ -39,6 +39,7 @@ class Wiring:
         """Return the site of a level and target."""
         site = self.sites.get((level, target))
         if site is None:
+            target = bounded_target(target)
             with self._lock:
                 site = self.sites.setdefault((level, target), Site(level, target))
                 site.readers = [reader for reader in self._readers if reader.judge.rules[site]]
@@ -49,6 +50,7 @@ class Wiring:
         """Return the logger of a target."""
         logger = self._loggers.get(target)
         if logger is None:
+            target = bounded_target(target)
             with self._lock:
                 sites = tuple(self.site(level, target) for level in range(len(LEVEL_NAMES)))
                 logger = self._loggers.setdefault(target, Logger(self._log, target, sites))

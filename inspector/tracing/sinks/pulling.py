@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from inspector.tracing.reader import MAX_CHUNK
+from inspector.tracing.sinks.bell import Bell
 from inspector.tracing.sinks.trouble import TARGET, Trouble
 from inspector.tracing.timestamps import timestamp
 from protocol.filters import Filter
@@ -90,7 +91,7 @@ class PullingSink(ABC, Generic[Part]):
         self._coalesce = coalesce
         self._log: Log | None = None
         self._reader: LogReader | None = None
-        self._awake = threading.Event()
+        self._awake = Bell()
         self._closing = threading.Event()
         self._give_up = threading.Event()
         self._lost = 0
@@ -147,7 +148,6 @@ class PullingSink(ABC, Generic[Part]):
     def rest(self) -> None:
         """Wait until there is something to write, and others have come to it."""
         self._awake.wait()
-        self._awake.clear()
         self._closing.wait(self._coalesce)
 
     def end(self) -> None:
@@ -191,7 +191,7 @@ class PullingSink(ABC, Generic[Part]):
     def attach(self, log: Log) -> None:
         """Begin to write a log, from now on; once in a sink's life."""
         self._log = log
-        self._reader = log.subscribe(self._filter, wake=self._awake.set)
+        self._reader = log.subscribe(self._filter, wake=self._awake.ring)
         self._thread.start()
 
     def flush(self, timeout: float) -> bool:
@@ -201,7 +201,7 @@ class PullingSink(ABC, Generic[Part]):
             whether it is.
         """
         end = self.log.next_seq
-        self._awake.set()
+        self._awake.ring()
         with self._caught_up:
             self._caught_up.wait_for(lambda: self._done_seq >= end or self._ended, timeout)
             return self._done_seq >= end
@@ -209,7 +209,7 @@ class PullingSink(ABC, Generic[Part]):
     def finish(self) -> None:
         """Write what has been logged so far, then stop. Does not wait."""
         self._closing.set()
-        self._awake.set()
+        self._awake.ring()
 
     def close(self, timeout: float) -> bool:
         """Write what has been logged so far, then stop; give up after `timeout` seconds.

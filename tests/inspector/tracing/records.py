@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
+
+import orjson
 
 from inspector.tracing import Log, LogReader
 from protocol.filters import parse_filter
@@ -50,6 +53,19 @@ def read(reader: LogReader) -> list[Record]:
 def messages(reader: LogReader) -> list[str]:
     """Return what every event says that a reader still has to read."""
     return [record.message for record in read(reader) if record.kind == "event"]
+
+
+def written(write: Callable[[Log], object]) -> list[Record]:
+    """Return what a function records in a log, once each line is found to be whole and short enough."""
+    log = make_log()
+    reader = follow(log)
+    write(log)
+    lines = all_lines(reader)
+    assert lines
+    assert max(map(len, lines)) <= 64 * 1024
+    for line in lines:
+        orjson.loads(line)
+    return [decode_record(line) for line in lines]
 
 
 class Told:

@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, str]] = {
     "restart": "tui.commands.restart",
     "connections": "tui.commands.connections",
     "filter": "tui.commands.filter",
+    "watch": "tui.commands.watch",
     "script": "tui.commands.script",
 }
 _DEFAULT: Final = "attach"

@@ -10,7 +10,7 @@ import asyncio
 import os
 import ssl
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ __all__ = (
     "host_options",
     "json_option",
     "run",
+    "run_alone",
     "run_at",
     "wanted",
 )
@@ -136,8 +137,13 @@ def run_at(resolve: Callable[[], Target], work: Callable[[Connection, bool], Awa
         async with dial(resolve()) as connection:
             return await work(connection, as_json)
 
+    return run_alone(attached)
+
+
+def run_alone(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Work without a connection that is open already, and give the exit code."""
     try:
-        code = asyncio.run(attached())
+        code = asyncio.run(work())
         sys.stdout.flush()
         return code
     except NoHost as none:

@@ -21,7 +21,7 @@ import cbor2
 import msgspec
 
 from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT, Frame, to_client, to_host
-from protocol.dialects.plain import BYTES, in_rfc3339, to_plain, unserializable
+from protocol.dialects.plain import BYTES, PLAIN, in_rfc3339, to_plain, unserializable
 from protocol.errors import BadMessage, InspectorError
 from protocol.messages import ActionResponse, Message, Request
 
@@ -65,6 +65,11 @@ class CborDialect:
             except (IndexError, UnicodeEncodeError, InspectorError):
                 # Ids that are none of a trace; an output without a form, of which the whole message is to tell.
                 return dump_value(message)
+        if type(message) in PLAIN:
+            try:
+                return cbor2.dumps(msgspec.to_builtins(message))
+            except UnicodeEncodeError as exc:
+                raise unserializable(exc) from exc
         return dump_value(message, MAX_DEPTH if isinstance(message, Request) else MAX_DEPTH_TO_CLIENT)
 
     def decode_to_host(self, frame: Frame) -> Request:

@@ -31,7 +31,7 @@ import msgspec
 import orjson
 
 from protocol.dialects.base import MAX_DEPTH, MAX_DEPTH_TO_CLIENT, Frame, to_client, to_host
-from protocol.dialects.plain import BYTES, fits, in_rfc3339, to_plain, unserializable
+from protocol.dialects.plain import BYTES, PLAIN, fits, in_rfc3339, to_plain, unserializable
 from protocol.errors import BadMessage
 from protocol.messages import LogBatch, Message, Request, SpansResponse, TraceQueryResponse
 
@@ -72,6 +72,11 @@ class JsonDialect:
         """Write a message as one frame."""
         if isinstance(message, (LogBatch, SpansResponse, TraceQueryResponse)):
             return _dump_lines(message)
+        if type(message) in PLAIN:
+            try:
+                return msgspec.json.encode(message).decode()
+            except UnicodeEncodeError as exc:
+                raise unserializable(exc) from exc
         return dump_text(message, MAX_DEPTH if isinstance(message, Request) else MAX_DEPTH_TO_CLIENT)
 
     def decode_to_host(self, frame: Frame) -> Request:

@@ -9,11 +9,25 @@ from typing import Any, Final
 import msgspec
 
 from protocol.errors import InspectorError
+from protocol.messages import (
+    ActorsResponse,
+    ActorsUpdated,
+    ConnectionsResponse,
+    ConnectionsUpdated,
+    TasksResponse,
+    TasksUpdated,
+)
 
-__all__ = ("BYTES", "fits", "in_rfc3339", "to_plain", "unserializable")
+__all__ = ("BYTES", "PLAIN", "fits", "in_rfc3339", "to_plain", "unserializable")
 
 BYTES: Final = (bytes, bytearray)
 """Types of byte strings, which a dialect has a form for."""
+
+PLAIN: Final = frozenset(
+    (ActorsResponse, ActorsUpdated, ConnectionsResponse, ConnectionsUpdated, TasksResponse, TasksUpdated)
+)
+"""Messages of texts, whole numbers and flat lists alone, up to a mebibyte of them: nothing in them needs a form, or a
+look at how deep it goes."""
 
 _KEPT: Final = (*BYTES, datetime.datetime)
 _CONTAINERS: Final = frozenset((dict, list, tuple))

@@ -27,6 +27,7 @@ __all__ = ("MAX_ENDED", "Roster", "span_of")
 MAX_ENDED: Final = 256
 """Ended tasks that are remembered."""
 _NAME: Final = 200
+_ADDRESS: Final = 2000
 _LIMITS: Final = Limits(text=500, entries=4)
 _LONG: Final = 10_000
 """Characters of a reason from which on it is not kept as it is."""
@@ -90,6 +91,15 @@ class Roster(trio.abc.Instrument):
         """Return a task's name, bounded, as it may be shown."""
         return Plain(self._secrets, _LIMITS).text(task.name, _NAME)
 
+    def span_name(self, span: Span) -> str:
+        """Return a span's name, bounded, as it may be shown; it may be anything that the program has called it."""
+        plain = Plain(self._secrets, _LIMITS)
+        return plain.text(str(plain.value(span.name)), _NAME)
+
+    def actor(self, span: Span | None) -> str | None:
+        """Return the address of the actor that a span is of, bounded: a program's own spans may have anything there."""
+        return None if span is None or span.actor is None else span.actor[:_ADDRESS]
+
     def lives(self, task: trio.lowlevel.Task) -> bool:
         """Tell whether a task has not ended."""
         return task in self._tasks
@@ -129,7 +139,7 @@ class Roster(trio.abc.Instrument):
                 number,
                 None if parent is None else self.number(parent.parent_task)[0],
                 task.name,
-                None if span is None else span.actor,
+                self.actor(span),
                 started_at,
                 time.time_ns() // 1_000_000,
                 None if error is None else self._explain(error),

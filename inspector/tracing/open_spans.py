@@ -67,6 +67,8 @@ class OpenSpans:
         # A start record alone has nothing of its own.
         for span in [parts[2] for parts in segment.entries() if not parts[0]]:
             if not span.ended and span.key not in self.entries:
+                # It was counted with what the ring holds: from now on nothing bounds it but how many are open.
+                span.forget_text()
                 self.add(span)
 
     def forget_texts(self, recorder: Recorder) -> None:

@@ -13,6 +13,7 @@ from inspector.tracing.encode import BRACE, BRACKET, PLAIN, SCALARS, SHORT
 from inspector.tracing.exceptions import encode_exception, status_of
 from inspector.tracing.ids import SpanContext, format_traceparent, new_span_id, new_trace_id
 from inspector.tracing.recorder import SPAN_COST
+from inspector.tracing.values import clean
 
 if TYPE_CHECKING:
     from inspector.tracing.log import Log
@@ -55,7 +56,7 @@ class Span:
     not be changed.
 
     Attributes:
-        actor: the address of the actor whose work it is: its own field `actor`, else its parent's.
+        actor: the address of the actor whose work it is: its own field `actor`, if that is a text, else its parent's.
         key: its id in ASCII, by which its log finds it.
         parent: the span above it in this process, None at a root, below a remote parent, and where more than can be
             looked through are above it: then it has its parent's ids alone.
@@ -304,6 +305,11 @@ class Span:
         return f"<Span {self.name} {self.span_id}>"
 
 
+def _address(actor: object) -> str | None:
+    """Return the address that a field of this name is, None if it is something else: a program's own may be."""
+    return clean(str.__str__(actor)) if isinstance(actor, str) else None
+
+
 def make_span(log: Log, site: Site, name: str, fields: dict[str, Any], parent: Span | SpanContext | None) -> Span:
     """Make a span that begins now; nothing is recorded of that yet."""
     # A function and no constructor: to call a class with one takes a third longer.
@@ -313,16 +319,19 @@ def make_span(log: Log, site: Site, name: str, fields: dict[str, Any], parent: S
     span.name = name
     span.fields = fields
     span.key = new_span_id()
+    actor = fields.get("actor")
+    if actor is not None and not (type(actor) is str and actor.isascii()):
+        actor = _address(actor)
     if parent is None:
         span.parent = None
         span._trace = new_trace_id()
         span._parent_id = None
         span._depth = 1
-        span.actor = fields.get("actor")
+        span.actor = actor
     elif isinstance(parent, Span):
         span._trace = parent._trace
         span._parent_id = parent.key
-        span.actor = fields.get("actor", parent.actor)
+        span.actor = parent.actor if actor is None else actor
         span._depth = depth = parent._depth + 1
         if depth <= _DEPTH:
             span.parent = parent
@@ -336,7 +345,7 @@ def make_span(log: Log, site: Site, name: str, fields: dict[str, Any], parent: S
         span._depth = 1
         span._trace = parent.trace_id.encode()
         span._parent_id = parent.span_id.encode()
-        span.actor = fields.get("actor")
+        span.actor = actor
         if parent.tracestate:
             _tracestates[span] = parent.tracestate
     span.known_text = None

@@ -74,6 +74,9 @@ class Wiring:
     def leave(self, reader: LogReader, linger: float) -> None:
         """Record no more than the others want, after `linger` seconds."""
         with self._lock:
+            if reader not in self._readers:
+                # A forked child has none, whoever still holds one.
+                return
             self._readers.remove(reader)
             if linger > 0:
                 deadline = self._log.monotonic() + int(linger * 1e9)

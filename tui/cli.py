@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, str]] = {
     "filter": "tui.commands.filter",
     "watch": "tui.commands.watch",
     "script": "tui.commands.script",
+    "open": "tui.commands.open",
 }
 _DEFAULT: Final = "attach"
 

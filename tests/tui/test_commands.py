@@ -21,7 +21,7 @@ from protocol.messages import ActionRequest, ActorRestart, Failure, PatchOp, Req
 from tests.tui.host import TOKEN, Client, ScriptedHost, actor, inspector, record
 from tui import cli
 from tui.commands.connections import print_connections
-from tui.commands.logs import _readable
+from tui.commands.logs import readable
 from tui.commands.output import print_table
 from tui.exits import ANSWERED_ERROR, NO_HOST, OK, USAGE
 
@@ -247,9 +247,9 @@ def test_a_table_is_aligned_and_safe(capsysbinary: pytest.CaptureFixture[bytes])
 
 
 def test_a_line_for_people() -> None:
-    line = _readable(record(1, "hello", "WARN", amount=5))
+    line = readable(record(1, "hello", "WARN", amount=5))
     assert line == "20:27:00.001000  WARN   shop.cart  cart/7 checkout  hello  amount=5"
-    assert _readable(b"\x1b[2Jgarbage").isprintable()
+    assert readable(b"\x1b[2Jgarbage").isprintable()
 
 
 def test_textual_is_not_imported_by_what_needs_no_screen() -> None:

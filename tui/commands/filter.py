@@ -19,13 +19,15 @@ from tui.exits import EXIT_HELP, OK
 from tui.logs.text import neutralise
 from tui.model.values import to_json
 
-__all__ = ("command", "print_filters")
+__all__ = ("FilterType", "command", "print_filters")
 
 _LATEST = 1 << 45
 """Milliseconds since 1970 that every platform has a date for."""
 
 
-class _FilterType(click.ParamType[Filter]):
+class FilterType(click.ParamType[Filter]):
+    """A filter on the command line; a mistake is shown where it stands."""
+
     name = "directives"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Filter:
@@ -48,7 +50,7 @@ class _DurationType(click.ParamType[float]):
 
 
 @click.command("filter", epilog=EXIT_HELP, short_help="Change what the host records, for a while.")
-@click.argument("directives", required=False, type=_FilterType())
+@click.argument("directives", required=False, type=FilterType())
 @click.option("--for", "seconds", type=_DurationType(), metavar="TIME", help="Until then at most, such as 5m or 1.5h.")
 @click.option("--log", is_flag=True, help="Change what the host itself shows of its log, not what it records.")
 @json_option

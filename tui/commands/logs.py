@@ -17,7 +17,7 @@ from tui.exits import EXIT_HELP
 from tui.logs.row import parse_row
 from tui.logs.store import marker_line
 
-__all__ = ("command", "stream")
+__all__ = ("command", "readable", "stream")
 
 _QUIET = 0.5
 """Seconds without a record after which the past is taken to be told, where no record says so."""
@@ -93,11 +93,12 @@ class _Stream:
 
     def _print(self, lines: bytes, records: int) -> None:
         if not self._as_json:
-            lines = "\n".join(_readable(line) for line in lines.split(b"\n")).encode()
+            lines = "\n".join(readable(line) for line in lines.split(b"\n")).encode()
         self._printer.put(lines, records)
 
 
-def _readable(line: bytes) -> str:
+def readable(line: bytes) -> str:
+    """Write a record as a line that a person reads."""
     row = parse_row(line)
     fields = " ".join(f"{name}={value}" for name, value in row.fields)
     ended = f"{row.status} {row.duration}".strip()

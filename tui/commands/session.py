@@ -26,6 +26,7 @@ from tui.logs.text import neutralise
 
 __all__ = (
     "complain",
+    "ended_by_reader",
     "host_options",
     "json_option",
     "run",
@@ -160,12 +161,13 @@ def run_alone(work: Callable[[], Coroutine[Any, Any, int]]) -> int:
         complain(error.name, error.message)
         return ANSWERED_ERROR
     except BrokenPipeError:
-        return _broken_pipe()
+        return ended_by_reader()
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _broken_pipe() -> int:
+def ended_by_reader() -> int:
+    """End well because nobody reads what is printed any more, and give the exit code."""
     # Whoever read has had enough (`| head`): that is success. What is still buffered would fail once more
     # when the interpreter ends, so it goes nowhere.
     with suppress(OSError):

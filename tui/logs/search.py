@@ -15,6 +15,8 @@ from typing import Final, Protocol
 
 import msgspec
 
+from protocol.filters.pattern import PatternError
+from protocol.filters.syntax import Characters, Repeat, Sequence, Tree, parse_pattern
 from tui.logs.row import parse_row
 from tui.logs.store import Block, Records
 
@@ -41,6 +43,18 @@ _SEARCHED: Final = 64 << 10
 _WORD: Final = re.compile(r"[A-Za-z0-9_]+")
 # A row writes these itself (`3.1 ms` of 3100000): they need not be in the bytes.
 _DERIVED: Final = re.compile(r"[0-9]{1,3}|[0-9]*[hmns][0-9hmns]*|bytes")
+# How others than we spell a level, so that a row shows a word which is not in the bytes.
+_SPELLED_SO: Final = {
+    b"trace": (b'l":10', b'l": 10', b"verbose", b"finest", b"finer", b"silly"),
+    b"debug": (b'l":20', b'l": 20', b"dbg", b"fine"),
+    b"info": (b'l":30', b'l": 30', b"notice"),
+    b"warn": (b'l":40', b'l": 40'),
+    b"error": (
+        *(b'l":50', b'l": 50', b'l":60', b'l": 60'),
+        *(b"err", b"crit", b"fatal", b"severe", b"panic", b"alert", b"emerg", b"exception"),
+    ),
+}
+_NUMBERED_TIME: Final = (b'e":1', b'e": 1', b's":1', b's": 1', b'p":1', b'p": 1', b"e=1", b"s=1", b"p=1")
 # Any letter may be written as \uXXXX in JSON: a line that does so is always a candidate.
 _ESCAPE: Final = b"\\u"
 
@@ -80,15 +94,17 @@ class TextQuery:
     Attributes:
         source: the query as it was written.
         pattern: what must be in the row's text; it marks the matches on the screen too.
-        words: lower-case ASCII words that the bytes of a matching line hold, in any case; none if nothing
-            is sure.
+        words: ASCII words that the bytes of a matching line hold, each with what may stand there in its place; none
+            if nothing is sure. In lower case unless `exact`.
+        exact: whether case counts.
         regex: whether it was written as one.
         step: how many candidates may be checked in one step.
     """
 
     source: str
     pattern: re.Pattern[str]
-    words: tuple[bytes, ...] = ()
+    words: tuple[tuple[bytes, ...], ...] = ()
+    exact: bool = False
     regex: bool = False
     step: int = _CANDIDATES_A_STEP
 
@@ -96,8 +112,8 @@ class TextQuery:
         """Give the offsets of the lines that hold every word."""
         if not self.words:
             return _line_starts(data)
-        lowered = data.lower()
-        starts = _lines_with(lowered, (self.words[0], _ESCAPE))
+        lowered = data if self.exact else data.lower()
+        starts = _lines_with(lowered, self.words[0])
         return (start for start in starts if self._may_match(lowered, start))
 
     def matches(self, line: bytes) -> bool:
@@ -109,7 +125,7 @@ class TextQuery:
         end = _line_end(data, start)
         if data.find(_ESCAPE, start, end) >= 0:
             return True
-        return all(data.find(word, start, end) >= 0 for word in self.words)
+        return all(any(data.find(word, start, end) >= 0 for word in each) for each in self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +141,9 @@ class LevelQuery:
     step: int = _CANDIDATES_A_STEP
 
     def candidates(self, data: bytes) -> Iterator[int]:
-        """Give the offsets of the lines that hold the level's name in quotes."""
-        return _lines_with(data.lower(), (f'"{self.level.lower()}"'.encode(), _ESCAPE))
+        """Give the offsets of the lines that name the level in any way."""
+        word = self.level.lower().encode()
+        return _lines_with(data.lower(), (word, *_SPELLED_SO.get(word, ())))
 
     def matches(self, line: bytes) -> bool:
         """Tell whether the record is of the level."""
@@ -147,7 +164,7 @@ class SpanQuery:
 
     def candidates(self, data: bytes) -> Iterator[int]:
         """Give the offsets of the lines that hold the id."""
-        return _lines_with(data, (self.span_id.encode(), _ESCAPE))
+        return _lines_with(data, (self.span_id.encode(),))
 
     def matches(self, line: bytes) -> bool:
         """Tell whether the record is the span's."""
@@ -203,12 +220,14 @@ def parse_query(text: str) -> TextQuery:
         except (re.error, RecursionError, OverflowError) as error:
             position = getattr(error, "pos", None)
             raise BadQuery(getattr(error, "msg", None) or str(error), 1 + (position or 0)) from None
-        return TextQuery(text, pattern, regex=True, step=_REGEX_CANDIDATES_A_STEP)
+        exact = not pattern.flags & re.IGNORECASE
+        words = _words(_literals(expression), exact)
+        return TextQuery(text, pattern, words, exact, regex=True, step=_REGEX_CANDIDATES_A_STEP)
     if not text.strip():
         raise BadQuery("nothing to search for", 0)
     flags = re.IGNORECASE if text == text.lower() else re.NOFLAG
     pattern = re.compile(" +".join(map(re.escape, re.split(" +", text))), flags)
-    return TextQuery(text, pattern, _words(text))
+    return TextQuery(text, pattern, _words([text], exact=not flags), exact=not flags)
 
 
 def search(records: Records, query: Query, start: int, *, forward: bool = True) -> Iterator[Searching | Found]:
@@ -265,7 +284,10 @@ def _candidate_rows(query: Query, block: Block, low: int, high: int) -> Iterator
 
 
 def _lines_with(data: bytes, words: Iterable[bytes]) -> Iterator[int]:
-    """Give the start of each line that has one of the words in it, once, in order."""
+    """Give the start of each line that has one of the words in it, or may have it escaped, once, in order."""
+    # One character is found ten times as fast as two, and most blocks have no escape at all.
+    if b"\\" in data:
+        words = (*words, _ESCAPE)
     nearest = {word: data.find(word) for word in words}
     while found := [place for place in nearest.values() if place >= 0]:
         place = min(found)
@@ -288,10 +310,48 @@ def _line_end(data: bytes, place: int) -> int:
     return len(data) if end < 0 else end
 
 
-def _words(text: str) -> tuple[bytes, ...]:
+def _words(texts: Iterable[str], exact: bool) -> tuple[tuple[bytes, ...], ...]:
     # A character that a row replaced by its code point in angle quotes is in the bytes as itself. Who looks for one
     # types a bracket: bare hexadecimal digits are far more often a number, whose search has to be fast.
-    if "⟨" in text or "⟩" in text:
+    if any("⟨" in text or "⟩" in text for text in texts):
         return ()
-    words = {word.lower() for word in _WORD.findall(text) if not _DERIVED.fullmatch(word.lower())}
-    return tuple(word.encode() for word in sorted(words, key=lambda word: (-len(word), word)))
+    found = {word for text in texts for word in _WORD.findall(text) if not _DERIVED.fullmatch(word.lower())}
+    words = found if exact else {word.lower() for word in found}
+    ordered = sorted(words, key=lambda word: (-len(word), word))
+    return tuple((word.encode(), *_instead_of(word.lower(), exact)) for word in ordered)
+
+
+def _instead_of(word: str, exact: bool) -> Iterator[bytes]:
+    """Give what a line may have where its row shows the word: a level by its number, a time since 1970."""
+    for name, spelled in _SPELLED_SO.items():
+        if word.encode() in name:
+            yield from (name, *spelled)
+            if exact:
+                yield from (each.upper() for each in spelled)
+    if 4 <= len(word) <= 6 and word.isdigit():
+        yield from _NUMBERED_TIME
+
+
+def _literals(expression: str) -> list[str]:
+    """Give texts that whatever matches a regular expression has in it."""
+    try:
+        tree = parse_pattern(expression)
+    except PatternError:
+        return []
+    found = [""]
+    _gather(tree, found)
+    return [text for text in found if text]
+
+
+def _gather(tree: Tree, found: list[str]) -> None:
+    """Put the literals of a part behind those that were found; one goes on as long as nothing comes between."""
+    if isinstance(tree, Characters) and len(tree.single) == 1 and not (tree.ranges or tree.categories or tree.negated):
+        found[-1] += next(iter(tree.single))
+    elif isinstance(tree, Sequence):
+        for part in tree.parts:
+            _gather(part, found)
+    else:
+        found.append("")
+        if isinstance(tree, Repeat) and tree.least > 0:
+            _gather(tree.part, found)
+            found.append("")

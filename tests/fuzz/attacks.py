@@ -27,6 +27,8 @@ from protocol.messages import (
     RpcsListRequest,
     SpansRequest,
     StateRequest,
+    TasksRequest,
+    TraceQueryRequest,
     Unsubscribe,
 )
 from tests.fuzz.attacker import STATUSES, Attacker, connect, dial
@@ -49,6 +51,8 @@ _REQUESTS: Final[tuple[Request, ...]] = (
     ActionCancel(id=1, action=2),
     LogsSubscribe(id=1, filter="info,[x]=debug", backlog=5),
     SpansRequest(id=1, spans=["b7ad6b7169203331"]),
+    TasksRequest(id=1, subscribe=True, stacks=True),
+    TraceQueryRequest(id=1, actor="box/a", start_ms=0, limit=3, filter="info", cursor="1"),
     Unsubscribe(id=1, sub=2),
 )
 

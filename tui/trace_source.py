@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Protocol
 
 import msgspec
@@ -19,6 +20,9 @@ _FILTER: Final = "debug"
 _PAGE: Final = 2_000
 _PAGES: Final = 50
 """A trace of more than so many pages is not read to its end: no screen holds it, and it may have none."""
+
+
+_TRACE_ID: Final = re.compile("[0-9a-f]{32}")
 
 
 class TracePlace(Protocol):
@@ -71,6 +75,10 @@ class TraceSource:
 
     async def run(self) -> None:
         """Ask for what there is, and for what comes, until `end`."""
+        if not _TRACE_ID.fullmatch(self._trace_id):
+            # A host may say anything; asked so it could only refuse.
+            self._place.told("What the host gave is no trace id.")
+            return
         await self._inspection.link.subscribe(self._feed)
         why = "The host has no record of this trace (any more)."
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from protocol.errors import InspectorError
-from protocol.messages import ActionRequest, ActionResponse, Failure, Request, Rpc
+from protocol.messages import ActionRequest, ActionResponse, Failure, Request, Rpc, TraceQueryRequest
 from tests.tui.driving import Driver, drive
 from tests.tui.host import TRACE, Client, ScriptedHost, actor, record
 
@@ -100,8 +100,9 @@ def test_results_of_any_kind(output: Any) -> None:
         await driver.sees("ok in")
         printable(driver)
         await driver.press("escape", "t")
-        await driver.sees("trace ")
+        await driver.sees("trace ", "What the host gave is no trace id.")
         printable(driver)
+        assert driver.host.asked_for(TraceQueryRequest) == []
 
     drive(test)
 

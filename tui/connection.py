@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -91,15 +91,23 @@ class _Connect(connect):
 class Connection:
     """An open connection whose Init has come. Made by `dial`."""
 
-    def __init__(self, websocket: ClientConnection, session: ClientSession, init: Init, target: Target) -> None:
+    def __init__(
+        self,
+        websocket: ClientConnection,
+        session: ClientSession,
+        init: Init,
+        target: Target,
+        wall: Callable[[], float],
+    ) -> None:
         self._websocket = websocket
         self._session = session
         self._answers: dict[int, asyncio.Future[Response]] = {}
         self._subscribers: dict[int, Subscriber] = {}
         self.init = init
         self.target = target
-        self.clock_offset = init.now / 1000 - time.time()
+        self.clock_offset = init.now / 1000 - wall()
         """Seconds that the host's clock is ahead of ours, the way of Init's frame included."""
+        self._wall = wall
         self.round_trip: float | None = None
         """Seconds of the last ping and pong."""
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -108,7 +116,7 @@ class Connection:
     @property
     def host_time(self) -> float:
         """Seconds since 1970 by the host's clock, as its greeting told it."""
-        return time.time() + self.clock_offset
+        return self._wall() + self.clock_offset
 
     async def request(self, request: Request, kind: type[_R], *, within: float | None = REPLY_TIMEOUT) -> _R:
         """Send a request and await its answer.
@@ -258,8 +266,12 @@ class Connection:
 
 
 @asynccontextmanager
-async def dial(target: Target) -> AsyncIterator[Connection]:
+async def dial(target: Target, *, wall: Callable[[], float] = time.time) -> AsyncIterator[Connection]:
     """Open a connection and close it again at the end of the block.
+
+    Args:
+        target: what to attach to.
+        wall: gives seconds since 1970, by our clock.
 
     Raises:
         CannotAttach: nobody listens, the host refused us, or it is no inspector.
@@ -284,7 +296,7 @@ async def dial(target: Target) -> AsyncIterator[Connection]:
     except (OSError, InvalidHandshake, WebSocketException, ValueError) as exc:
         raise CannotAttach(f"{target.place}: {_network_error(exc)}") from None
     try:
-        connection = await _greet(websocket, target)
+        connection = await _greet(websocket, target, wall)
         reader = asyncio.create_task(connection._read())
         pinger = asyncio.create_task(connection._ping())
         try:
@@ -308,7 +320,7 @@ def tls_context(target: Target) -> ssl.SSLContext | None:
     return ssl.create_default_context(cafile=target.ca)
 
 
-async def _greet(websocket: ClientConnection, target: Target) -> Connection:
+async def _greet(websocket: ClientConnection, target: Target, wall: Callable[[], float]) -> Connection:
     session = ClientSession(CBOR)
     try:
         async with asyncio.timeout(OPEN_TIMEOUT):
@@ -320,7 +332,7 @@ async def _greet(websocket: ClientConnection, target: Target) -> Connection:
             f"{target.place} is no inspector that we know: {neutralise(str(exc)) or 'it does not greet'}"
         ) from None
     assert session.init is not None
-    return Connection(websocket, session, session.init, target)
+    return Connection(websocket, session, session.init, target, wall)
 
 
 def _refused(exc: InvalidStatus, target: Target) -> CannotAttach:

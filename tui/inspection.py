@@ -86,6 +86,7 @@ class Inspection:
         resolve: finds where to connect, each time anew.
         listener: is told of changes.
         clock: seconds of a monotonic clock.
+        wall: seconds since 1970, by our clock.
         delays: makes the pauses between tries to connect.
     """
 
@@ -95,6 +96,7 @@ class Inspection:
         listener: Listener,
         *,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         delays: Callable[[], Iterator[float]] = backoff,
     ) -> None:
         self.clock = clock
@@ -102,7 +104,7 @@ class Inspection:
         self.history = History()
         self.event: LinkEvent | None = None
         """What happened to the connection last."""
-        self.link = Link(resolve, self._link_changed, delays=delays)
+        self.link = Link(resolve, self._link_changed, delays=delays, wall=wall)
         self._listener = listener
         self._tasks: set[asyncio.Task[None]] = set()
 

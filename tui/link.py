@@ -87,6 +87,7 @@ class Link:
         resolve: finds the target, each time anew; raises NoHost where there is none now.
         on_event: hears of every change, from `run`'s own task.
         delays: makes the pauses between tries; for tests.
+        wall: gives seconds since 1970, by our clock.
     """
 
     def __init__(
@@ -95,10 +96,12 @@ class Link:
         on_event: Callable[[LinkEvent], None],
         *,
         delays: Callable[[], Iterator[float]] = backoff,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._resolve = resolve
         self._on_event = on_event
         self._delays = delays
+        self.wall = wall
         self._connection: Connection | None = None
         self._subscriptions: dict[Subscription, int | None] = {}
         self._host_id: str | None = None
@@ -114,7 +117,7 @@ class Link:
     @property
     def host_time(self) -> float:
         """Seconds since 1970 by the host's clock."""
-        return time.time() + self.clock_offset
+        return self.wall() + self.clock_offset
 
     @property
     def subscriptions(self) -> int:
@@ -130,7 +133,7 @@ class Link:
             try:
                 # Looking for runtime files is a few small reads; it blocks no longer than a frame of the
                 # screen takes.
-                async with dial(self._resolve()) as connection:
+                async with dial(self._resolve(), wall=self.wall) as connection:
                     reason = await self._serve(connection)
                 if loop.time() - began > STEADY:
                     # One that greets and drops us at once, again and again, must not be hammered.

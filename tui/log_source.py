@@ -77,6 +77,7 @@ class LogSource:
             on_open=lambda: self._adopt(feed),
             on_refused=lambda error: self._refuse(feed, error),
             offset=lambda: self._link.clock_offset,
+            clock=self._link.wall,
         )
         sink.feed = feed
         former, self._candidate = self._candidate, feed

@@ -66,6 +66,7 @@ class TraceSource:
             on_refused=place.refused,
             backlog=0,
             offset=lambda: inspection.link.clock_offset,
+            clock=inspection.link.wall,
         )
 
     @property

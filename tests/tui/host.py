@@ -267,6 +267,7 @@ class ScriptedHost:
         asked: every request that came.
         interfere: called with each request first; one that it answers itself gets no other answer.
         raw_greeting: sent instead of Init.
+        clock: gives seconds since 1970, as its greeting tells them.
         target_token: what a client is told, where that is not the token.
     """
 
@@ -298,6 +299,7 @@ class ScriptedHost:
         self.arrived = asyncio.Condition()
         self.interfere: Callable[[Client, Request], Awaitable[bool]] | None = None
         self.raw_greeting: bytes | None = None
+        self.clock: Callable[[], float] = time.time
         self.token = TOKEN
         self.target_token: str | None = None
         self.clients: list[Client] = []
@@ -381,7 +383,7 @@ class ScriptedHost:
             features=["actors", "state", "actions", "logs"],
             limits=Limits(max_frame=2 << 20, max_batch=256 << 10),
             log=LogRange(first_seq=self.first_seq, next_seq=self.next_seq + self.beyond),
-            now=int(time.time() * 1000),
+            now=int(self.clock() * 1000),
         )
 
     @property

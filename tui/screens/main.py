@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import ClassVar, Final, cast
 
 from textual import events, on
@@ -91,11 +89,11 @@ class MainScreen(Screen[None]):
         Binding("escape", "leave", "Leave what was opened here", show=False, id="main.leave"),
     ]
 
-    def __init__(self, inspection: Inspection, place: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, inspection: Inspection, place: str) -> None:
         super().__init__()
         self.inspection = inspection
         self.place = place
-        self._clock = clock
+        self._clock = inspection.clock
         self._source: LogSource | None = None
         self._chosen: str | None = None
         self._settling: Timer | None = None
@@ -183,7 +181,7 @@ class MainScreen(Screen[None]):
             event,
             place=self.place,
             round_trip=connection.round_trip if connection else None,
-            rate=feed.meter.rate(time.time()) if feed else 0.0,
+            rate=feed.meter.rate(self.inspection.link.wall()) if feed else 0.0,
             lag=feed.lag if feed else None,
             dropped=self._source.dropped if self._source else 0,
         )

@@ -193,6 +193,7 @@ class SpanPane(Vertical):
             on_refused=lambda error: self._refused(feed, error),
             backlog=_BACKLOG,
             offset=lambda: self.inspection.link.clock_offset,
+            clock=self.inspection.link.wall,
         )
         self.stale()
         self.inspection.spawn(self.inspection.link.subscribe(feed))

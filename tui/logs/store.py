@@ -50,7 +50,7 @@ class Records(Protocol):
 
     @property
     def first_row(self) -> int:
-        """Give the oldest row that is kept."""
+        """Give the oldest row that is kept; one that is negative was there before whoever looks began to."""
 
     @property
     def end_row(self) -> int:

@@ -44,6 +44,10 @@ class PlainFile:
         """Give the file back."""
         self._file.close()
 
+    def again(self) -> PlainFile:
+        """Give the same file once more, to be closed on its own."""
+        return PlainFile(self.path, self._file.fileno())
+
     @property
     def regular(self) -> bool:
         """Whether it can be read anywhere, unlike a pipe or a terminal."""

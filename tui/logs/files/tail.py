@@ -36,6 +36,11 @@ class Tail:
         self._remember()
 
     @property
+    def file(self) -> PlainFile:
+        """Give the file that is read now; it is the tail's."""
+        return self._file
+
+    @property
     def offset(self) -> int:
         """Give where the next line begins."""
         return self._offset

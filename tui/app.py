@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on
@@ -17,18 +18,23 @@ from textual.screen import Screen
 from tui.discovery import NoHost, Target, Wanted
 from tui.inspection import Inspection
 from tui.link import LinkEvent, backoff
+from tui.logs.text import cut, neutralise
+from tui.model.alarms import Alarm, Firing
 from tui.model.history import Fired
 from tui.model.values import to_json
+from tui.rule_book import RuleBook
 from tui.screens.choose import ChooseScreen
 from tui.screens.edit import EditScreen
 from tui.screens.help import HelpScreen, list_keys
 from tui.screens.main import MainScreen
 from tui.screens.record import RecordScreen, TextScreen
+from tui.screens.rules import RulesScreen
 from tui.screens.tabs import TABS
 from tui.screens.trace import TraceScreen
 from tui.widgets.key_line import KeyLine
 from tui.widgets.log_view import LogView
 from tui.widgets.state_pane import StatePane
+from tui.widgets.status_line import StatusLine
 from tui.widgets.value_view import ValueView
 from tui.widgets.wanted import CopyWanted, TraceWanted
 
@@ -43,6 +49,7 @@ class InspectorApp(App[None]):
         place: what is looked for, for the time until it is found.
         delays: makes the pauses between tries to connect; for tests.
         ca: file of the certificates to trust, for a host that is chosen from the list.
+        rules: file of the watch rules; without it they last as long as the app.
     """
 
     TITLE = "inspector-tui"
@@ -51,6 +58,7 @@ class InspectorApp(App[None]):
         Binding("q,ctrl+q", "quit", "Quit", show=False, priority=False, id="app.quit"),
         # In a terminal ctrl+c means "end", whatever has the focus.
         Binding("ctrl+c", "quit", "Quit", show=False, priority=True, id="app.interrupt"),
+        Binding("A", "rules", "Alarms: the watch rules", show=False, id="app.rules"),
         Binding("question_mark", "help", "Keys that work here", show=False, id="app.help"),
     ]
 
@@ -61,12 +69,14 @@ class InspectorApp(App[None]):
         *,
         delays: Callable[[], Iterator[float]] = backoff,
         ca: str | None = None,
+        rules: Path | None = None,
     ) -> None:
         super().__init__()
         self._ca = ca
         self._resolve = resolve
         self._place = place
         self.inspection = Inspection(lambda: self._resolve(), self, delays=delays)
+        self.rules = RuleBook(self.inspection.link, self._rule_fired, rules)
         self.main: MainScreen | None = None
         self.lending = False
         """Whether the terminal is an editor's at the moment."""
@@ -97,6 +107,9 @@ class InspectorApp(App[None]):
             self._resolve, self._place = Wanted(target.url, ca=self._ca).resolve, target.place
         self.main = MainScreen(self.inspection, self._place)
         self.push_screen(self.main)
+        for problem in self.rules.load():
+            self.notify(problem, title="Watch rules", severity="warning", timeout=10, markup=False)
+        self.run_worker(self.rules.run(), name="rules", exit_on_error=True)
         self.run_worker(self.inspection.run(), name="inspection", exit_on_error=True)
 
     @contextmanager
@@ -113,6 +126,7 @@ class InspectorApp(App[None]):
 
     def link_changed(self, event: LinkEvent) -> None:
         """Pass it on."""
+        self.rules.link_changed(event)
         if self.main is not None:
             self.main.link_changed(event)
 
@@ -125,6 +139,18 @@ class InspectorApp(App[None]):
         """Pass it on."""
         if self.main is not None:
             self.main.fired_changed(fired)
+
+    def _rule_fired(self, alarm: Alarm, firing: Firing) -> None:
+        kinds = {action.kind for action in firing.rule.actions}
+        if "bell" in kinds:
+            self.bell()
+        if "flash" in kinds and self.main is not None and self.main.is_mounted:
+            self.main.query_one(StatusLine).flash()
+            more = f" (and {firing.more:,} more)" if firing.more else ""
+            title = neutralise(cut(firing.rule.title, 60))
+            self.notify(f"{firing.hit.what}{more}", title=title, severity="warning", timeout=6, markup=False)
+        if isinstance(self.screen, RulesScreen):
+            self.screen.changed()
 
     # ---- what screens want ----
 
@@ -169,6 +195,11 @@ class InspectorApp(App[None]):
 
     # ---- keys ----
 
+    def action_rules(self) -> None:
+        """Show the watch rules."""
+        if self.main is not None and self.screen is self.main:
+            self.push_screen(RulesScreen(self.rules))
+
     def action_help(self) -> None:
         """Show the keys that work here."""
         self.push_screen(HelpScreen(list_keys(self, self.screen.active_bindings)))
@@ -187,4 +218,5 @@ class InspectorApp(App[None]):
             yield SystemCommand("Search the log", "In the records that came", main.log_pane.action_search)
             yield SystemCommand("All actors or this one", "In the log", main.log_pane.action_scope)
             yield SystemCommand("Find an actor", "By the beginning of its address", main.action_find_actor)
+            yield SystemCommand("Watch rules", "What to wait for, and what has fired", self.action_rules)
             yield SystemCommand("Connect again now", "If the connection is lost", main.action_retry)

@@ -85,32 +85,32 @@ class RulesFile:
             self.entries.pop()
         return [entry for entry in self.entries if entry.fault]
 
-    def write(self, rules: Sequence[tuple[Rule, bool]]) -> None:
-        """Write the rules, each with whether it is on, in place of those that were read, and at once or not at all.
+    def write(self, rules: Sequence[tuple[Entry | None, Rule, bool]]) -> list[Entry]:
+        """Write rules, each with the line that it had and whether it is on, at once or not at all; gives their lines.
+
+        A rule without a line comes last. The line of one that is missing here goes.
 
         Raises:
             OSError: it can't be written; the file is as before.
         """
-        lines: list[Entry] = []
-        left = list(rules)
-        for entry in self.entries:
-            if entry.rule is None:
-                lines.append(entry)
-            elif left:
-                lines.append(_keep(entry, *left.pop(0)))
-        lines += [_keep(None, *rest) for rest in left]
+        fresh = [_keep(*each) for each in rules]
+        places = {id(entry): new for (entry, _, _), new in zip(rules, fresh, strict=True) if entry is not None}
+        lines = [entry if entry.rule is None else places.get(id(entry)) for entry in self.entries]
+        lines += [new for (entry, _, _), new in zip(rules, fresh, strict=True) if entry is None]
+        kept = [entry for entry in lines if entry is not None]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # In the same directory, so that renaming it is one step; only its owner reads what commands are in it.
         descriptor, name = tempfile.mkstemp(prefix=".rules-", dir=self.path.parent)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.writelines(f"{entry.text}\n" for entry in lines)
+                file.writelines(f"{entry.text}\n" for entry in kept)
             os.replace(name, self.path)
         except OSError:
             with suppress(OSError):
                 os.unlink(name)
             raise
-        self.entries = lines
+        self.entries = kept
+        return fresh
 
 
 def _keep(entry: Entry | None, rule: Rule, enabled: bool) -> Entry:

@@ -50,8 +50,9 @@ def show(resolve: Callable[[], Target], place: str, ca: str | None = None) -> in
     os.environ.setdefault("TEXTUAL_FPS", "120")
     # It takes a while to import, and only this needs it.
     from tui.app import InspectorApp
+    from tui.rules_file import rules_path
 
-    app = InspectorApp(resolve, place, ca=ca)
+    app = InspectorApp(resolve, place, ca=ca, rules=rules_path())
     settle()
     app.run()
     return app.return_code or OK

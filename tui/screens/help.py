@@ -30,6 +30,7 @@ _PLACES = {
     "Input": "While typing",
     "TextArea": "While typing",
     "MainScreen": "Everywhere here",
+    "RulesScreen": "Watch rules",
     "InspectorApp": "Everywhere",
     "Screen": "Everywhere",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 from textual.content import Content
+from textual.timer import Timer
 from textual.widgets import Static
 
 from tui.cells import fit
@@ -11,6 +12,9 @@ from tui.link import Connected, LinkEvent, Lost
 from tui.logs.text import cut, neutralise
 
 __all__ = ("StatusLine", "describe_lost", "write_lag")
+
+_FLASH = 1.5
+"""Seconds."""
 
 
 def write_lag(seconds: float | None) -> str:
@@ -35,11 +39,21 @@ class StatusLine(Static):
     DEFAULT_CSS = """
     StatusLine { height: 1; background: $panel; color: $foreground; text-wrap: nowrap; }
     StatusLine:ansi { background: ansi_default; text-style: reverse; }
+    StatusLine.-fired { background: $warning; color: $text; }
+    StatusLine.-fired:ansi { background: ansi_default; color: ansi_yellow; text-style: bold reverse; }
     """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
         self.said = ""
+        self._flashing: Timer | None = None
+
+    def flash(self) -> None:
+        """Stand out for a moment."""
+        if self._flashing is not None:
+            self._flashing.stop()
+        self.add_class("-fired")
+        self._flashing = self.set_timer(_FLASH, lambda: self.remove_class("-fired"))
 
     def show(
         self,

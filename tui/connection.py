@@ -110,6 +110,7 @@ class Connection:
         self._wall = wall
         self.round_trip: float | None = None
         """Seconds of the last ping and pong."""
+        self._pinged_at: float | None = None
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Why the connection ended, once it has."""
 
@@ -117,6 +118,14 @@ class Connection:
     def host_time(self) -> float:
         """Seconds since 1970 by the host's clock, as its greeting told it."""
         return self._wall() + self.clock_offset
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds that the host takes to answer: the last `round_trip`, or what the ping under way has waited by now if
+        that is longer, for a host whose loop is blocked says nothing of it."""
+        if self._pinged_at is None:
+            return self.round_trip
+        return max(asyncio.get_running_loop().time() - self._pinged_at, self.round_trip or 0.0)
 
     async def request(self, request: Request, kind: type[_R], *, within: float | None = REPLY_TIMEOUT) -> _R:
         """Send a request and await its answer.
@@ -253,9 +262,11 @@ class Connection:
     async def _ping(self) -> None:
         try:
             while True:
+                self._pinged_at = asyncio.get_running_loop().time()
                 pong = await self._websocket.ping()
                 async with asyncio.timeout(PING_TIMEOUT):
                     self.round_trip = await pong
+                self._pinged_at = None
                 await asyncio.sleep(PING_EVERY)
         except TimeoutError:
             self._close(f"the host has been silent for {PING_TIMEOUT:g} s")

@@ -161,6 +161,21 @@ def test_the_round_trip_is_measured() -> None:
     attached(test)
 
 
+def test_a_host_that_does_not_answer_is_late_before_it_does() -> None:
+    async def test(host: ScriptedHost, connection: Connection) -> None:
+        while connection.round_trip is None:
+            assert connection.latency is None or connection.latency >= 0
+            await connection.request(ActorsRequest(id=0), ActorsResponse)
+        assert connection.latency == connection.round_trip
+        now = asyncio.get_running_loop().time()
+        connection._pinged_at = now - 7.0
+        assert connection.latency >= 7.0
+        connection.round_trip = 60.0
+        assert connection.latency == 60.0
+
+    attached(test)
+
+
 @pytest.mark.parametrize("how", ["stop", "vanish", "garbage", "text", "second init"])
 def test_a_host_that_goes_leaves_nobody_waiting(how: str) -> None:
     async def test(host: ScriptedHost, connection: Connection) -> None:

@@ -14,9 +14,11 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from protocol.messages import Rpc
+from tests.protocol.samples import INIT
 from tests.tui.host import INCREMENT, actor
 from tui.cells import fit
-from tui.link import Lost
+from tui.discovery import Target
+from tui.link import Connected, Lost
 from tui.model.world import World
 from tui.widgets.action_form import ActionForm
 from tui.widgets.actor_list import ActorList, write_rate
@@ -132,6 +134,9 @@ def test_keys_are_clicked_and_those_without_room_are_left_out() -> None:
     alone(KeyLine(), test, size=(20, 3))
 
 
+AT = Target("http://h:1")
+
+
 def test_the_status_line_before_and_after() -> None:
     async def test(line: StatusLine, app: Alone, pilot: Pilot[None]) -> None:
         line.show(None, place="h:1", round_trip=None, rate=1234.5, lag=None, dropped=0)
@@ -142,6 +147,10 @@ def test_the_status_line_before_and_after() -> None:
         )
         assert "lost" in line.said
         assert "lag –" in line.said
+        line.show(Connected(INIT, AT, new_host=True), place="h:1", round_trip=0.9, rate=0, lag=None, dropped=0)
+        assert "live 900 ms" in line.said
+        line.show(Connected(INIT, AT, new_host=False), place="h:1", round_trip=3.2, rate=0, lag=None, dropped=0)
+        assert "late 3 s" in line.said
         assert len(line.said) <= 60
 
     alone(StatusLine(), test)

@@ -180,7 +180,7 @@ class MainScreen(Screen[None]):
         self.query_one(StatusLine).show(
             event,
             place=self.place,
-            round_trip=connection.round_trip if connection else None,
+            round_trip=connection.latency if connection else None,
             rate=feed.meter.rate(self.inspection.link.wall()) if feed else 0.0,
             lag=feed.lag if feed else None,
             dropped=self._source.dropped if self._source else 0,

@@ -15,6 +15,8 @@ __all__ = ("StatusLine", "describe_lost", "write_lag")
 
 _FLASH = 1.5
 """Seconds."""
+_LATE = 1.0
+"""Seconds that an answer takes from which on what is seen may be no more than what was."""
 
 
 def write_lag(seconds: float | None) -> str:
@@ -70,7 +72,7 @@ class StatusLine(Static):
         Args:
             event: what happened to the link last.
             place: HOST:PORT, or what is looked for.
-            round_trip: seconds of a ping.
+            round_trip: seconds of a ping, also of one that has no answer yet.
             rate: records a second that come.
             lag: seconds that the newest record was late.
             dropped: records lost since the app attached.
@@ -78,6 +80,8 @@ class StatusLine(Static):
         if isinstance(event, Connected):
             name = neutralise(cut(event.init.host.name, 30))
             word, style = f"live {write_lag(round_trip)}", "bold $text-success"
+            if round_trip is not None and round_trip > _LATE:
+                word, style = f"late {round_trip:.0f} s", "bold $text-warning"
         else:
             name = ""
             word, style = ("connecting", "bold $text-warning") if event is None else ("lost", "bold $text-error")

@@ -4,6 +4,7 @@ from tui.logs.files.criteria import Criterion, EveryLine, FilterLines, MatchingL
 from tui.logs.files.inputs import Chunk, Damage, LogInput, count_lines, found_lines, merged_lines
 from tui.logs.files.period import Clock, Period
 from tui.logs.files.reading import PlainFile
+from tui.logs.files.spool import Spool
 from tui.logs.files.store import FileStore
 from tui.logs.files.tail import Tail
 
@@ -19,6 +20,7 @@ __all__ = (
     "MatchingLines",
     "Period",
     "PlainFile",
+    "Spool",
     "Tail",
     "count_lines",
     "found_lines",

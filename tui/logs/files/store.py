@@ -56,9 +56,11 @@ class FileStore:
     Args:
         file: the store's from now on, and closed by it.
         anchor: where row 0 begins, at its last line unless given. Any place in a line stands for the next line.
+        watched: whether what becomes of its name concerns it; not so for a spool.
     """
 
-    def __init__(self, file: PlainFile, anchor: int | None = None) -> None:
+    def __init__(self, file: PlainFile, anchor: int | None = None, *, watched: bool = True) -> None:
+        self._watched = watched
         size = file.size
         # A last line without its newline is not to be cut in two.
         whole = file.last_start(size)
@@ -220,7 +222,7 @@ class FileStore:
             self._add(start, self._tail.offset, data.count(b"\n") + 1)
             return True
         identity = self._tail.file.identity
-        if (happened := self._tail.look()) is None:
+        if not self._watched or (happened := self._tail.look()) is None:
             return False
         last, told = happened
         if self._tail.file.identity != identity:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from tests.tui.logs.files.test_inputs import BEGIN, SECOND, line
 from tui.logs.files import reading, store
 from tui.logs.files.reading import PlainFile
+from tui.logs.files.spool import Spool
 from tui.logs.files.store import FileStore
 from tui.logs.row import parse_row
 from tui.logs.search import Found, parse_query, search
@@ -189,3 +192,31 @@ def test_a_time_is_found_by_its_block(tmp_path: Path, small: None) -> None:
                 before = (row - found.first_row) // 2
                 assert before <= second
                 assert before >= min(second, 99) - 2
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_stream_is_rows_while_it_is_spooled(small: None, packed: bool) -> None:
+    data = b"".join(each + b"\n" for each in LINES)
+    stream = io.BytesIO(gzip.compress(data) if packed else data)
+    with closing(Spool(Path("log.gz"), lambda: stream.read(700))) as spool:
+        with closing(FileStore(spool.file(), 0, watched=False)) as found:
+            assert spool.step()
+            index(found)
+            begun = len(found)
+            assert 0 < begun < 1000
+            shown = all_rows(found)
+            while spool.step():
+                pass
+            assert all_rows(index(found)) == LINES
+            assert found.rows(0, begun) == shown == LINES[:begun]
+        assert (spool.trouble, spool.step()) == ("", False)
+
+
+def test_a_stream_that_is_damaged_has_what_came_before() -> None:
+    stream = io.BytesIO(gzip.compress(b"one\ntwo\n")[:-4])
+    with closing(Spool(Path("log.gz"), stream.read)) as spool:
+        while spool.step():
+            pass
+        assert spool.trouble == "the packed data ends too early"
+        with closing(FileStore(spool.file(), 0, watched=False)) as found:
+            assert all_rows(index(found)) == [b"one", b"two"]

@@ -258,8 +258,8 @@ class Watching:
                 if self._lost is not None:
                     alarm.link_seen(self._lost, now)
                 continue
-            if connection.round_trip is not None:
-                alarm.lag_seen(connection.round_trip, now, of="ping")
+            if (latency := connection.latency) is not None:
+                alarm.lag_seen(latency, now, of="ping")
             alarm.tick(now)
         for alarm, since in list(self._refused.items()):
             if now - since >= RETRY and (feed := self._feeds.get(alarm)) is not None:

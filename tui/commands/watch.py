@@ -158,13 +158,14 @@ class Watch:
             self._watching.tick()
 
     def _link_changed(self, event: LinkEvent) -> None:
-        self._watching.link_changed(event)
         if isinstance(event, Connected):
             self._attached = True
         elif not self._attached:
+            # Nothing was lost that was never had, whatever rule waits for that.
             self._stop(CannotAttach(event.reason))
         elif not self._keep and not any(isinstance(rule.condition, LinkCondition) for rule in self._rules):
             self._stop(LinkLost(event.reason))
+        self._watching.link_changed(event)
 
     def _refused(self, alarm: Alarm, error: InspectorError) -> None:
         if error.name != "actor.not_found":

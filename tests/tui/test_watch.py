@@ -315,6 +315,26 @@ def test_actors_come_by_pages_and_by_pushes() -> None:
     watched(test)
 
 
+def test_a_list_that_breaks_off_counts_nothing_that_may_be_old() -> None:
+    async def test(it: Watched) -> None:
+        async def refuse(client: Client, request: Request) -> bool:
+            if isinstance(request, ActorsRequest) and isinstance(request.cursor, str):
+                await client.send(client.session.refuse(request.id, InspectorError("inspector.bad_message", "no")))
+                return True
+            return False
+
+        it.host.interfere = refuse
+        it.host.actors = [actor(f"a/{n:04}", restarts=1) for n in range(PAGE + 1)]
+        it.add("restarts >= 3 in 1m")
+        last = it.add("actor * restarts = 9")
+        await it.host.wait_asked(ActorsRequest, 4)
+        await it.host.change(actor("a/0500", restarts=9))
+        await it.until(lambda: last.count)
+        assert await it.fired(1) == ["a/0500 has restarts 9"]
+
+    watched(test)
+
+
 def test_a_host_without_actors_is_told() -> None:
     async def test(it: Watched) -> None:
         async def refuse(client: Client, request: Request) -> bool:
@@ -341,6 +361,13 @@ def test_lag_is_that_of_records_and_of_pings() -> None:
         await it.until(lambda: connection.round_trip is not None)
         it.watching.tick()
         assert (len(it.told), it.told[0].rule) == (1, ping.rule)
+        late = it.add("lag = 0.001ms")
+        early = it.add("lag < 0.001ms")
+        await it.host.wait_asked(LogsSubscribe, 4)
+        # Before its time by any clock: as punctual as can be.
+        await it.host.log(record(6).replace(b"2026-11-23", b"2999-11-23"))
+        await it.until(lambda: early.count)
+        assert late.count == 0
 
     watched(test)
 

@@ -141,11 +141,15 @@ class InspectorApp(App[None]):
             self.main.fired_changed(fired)
 
     def _rule_fired(self, alarm: Alarm, firing: Firing) -> None:
+        if not self.is_running:
+            # When the app ends its widgets go one by one, while the link still speaks.
+            return
         kinds = {action.kind for action in firing.rule.actions}
         if "bell" in kinds:
             self.bell()
-        if "flash" in kinds and self.main is not None and self.main.is_mounted:
-            self.main.query_one(StatusLine).flash()
+        if "flash" in kinds:
+            if self.main is not None and self.main.is_mounted:
+                self.main.query_one(StatusLine).flash()
             more = f" (and {firing.more:,} more)" if firing.more else ""
             title = neutralise(cut(firing.rule.title, 60))
             self.notify(f"{firing.hit.what}{more}", title=title, severity="warning", timeout=6, markup=False)

@@ -11,7 +11,7 @@ from tests.bench.figures import Figure, show
 
 __all__ = ()
 
-NAMES = ("tracing", "calls", "actions", "many_actors", "stream", "store", "tasks", "connections", "log_view")
+NAMES = ("tracing", "calls", "actions", "many_actors", "stream", "store", "tasks", "connections", "log_view", "open")
 
 
 def _machine() -> str:

@@ -227,3 +227,12 @@ def test_a_person_reads_lines(ours: Path) -> None:
         "20:00:00.000000  INFO   shop.cart  card accepted  amount=12",
         "20:00:02.000000  WARN   shop.pay  declined  amount=99",
     ]
+
+
+def test_a_large_file_is_counted_in_shares(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"".join(line + b"\n" for line in [*OURS, PLAIN]) * 500)
+    settings = "module._SHARE = 1000; module.processors = lambda: 3"
+    command = f"import tui.commands.open as module, tui.cli; {settings}; tui.cli.main()"
+    for options, expected in ((["--filter", "warn"], 1000), ([], 1500)):
+        words = [sys.executable, "-c", command, "open", str(tmp_path / "log"), "--count", *options]
+        assert int(subprocess.run(words, capture_output=True, check=True).stdout) == expected

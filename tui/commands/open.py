@@ -23,6 +23,7 @@ from tui.exits import ANSWERED_ERROR, INTERRUPTED, OK, USAGE
 from tui.logs.facts import facts_of
 from tui.logs.files.criteria import Criterion, EveryLine, FilterLines, MatchingLines
 from tui.logs.files.inputs import Chunk, Damage, LogInput, count_lines, found_lines, merged_lines
+from tui.logs.files.parallel import add_up, processors
 from tui.logs.files.period import Period
 from tui.logs.files.tail import Tail
 from tui.logs.row import parse_row
@@ -40,6 +41,8 @@ _HELP: Final = (
 _POLL: Final = 0.25
 """Seconds between two looks at files that are followed."""
 _PORTION: Final = 64 << 10
+_SHARE: Final = 32 << 20
+_SHARES: Final = 8
 
 
 class _QueryType(click.ParamType[TextQuery]):
@@ -108,7 +111,7 @@ def _run(
         try:
             inputs = [stack.enter_context(closing(_opened(path))) for path in files]
             if count:
-                total = sum(count_lines(each.chunks(period), criterion, period) for each in inputs)
+                total = sum(_count(each, criterion, period) for each in inputs)
                 _write(b"%d\n" % total)
                 found = total > 0
             else:
@@ -124,6 +127,16 @@ def _run(
         except KeyboardInterrupt:
             return INTERRUPTED
         return OK if found else ANSWERED_ERROR
+
+
+def _count(file: LogInput, criterion: Criterion, period: Period) -> int:
+    # Of a small file a second process would be begun in vain.
+    shares = max(1, min(processors(), _SHARES, file.size // _SHARE))
+
+    def count(share: int) -> int:
+        return count_lines(file.chunks(period, share=(share, shares)), criterion, period)
+
+    return add_up(count, shares)
 
 
 def _opened(path: Path) -> LogInput:

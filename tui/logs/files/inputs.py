@@ -62,17 +62,23 @@ class LogInput:
         """Give the file back."""
         self._file.close()
 
-    def chunks(self, period: Period, *, rest: bool = True) -> Iterator[Chunk]:
+    @property
+    def size(self) -> int:
+        """Give the bytes that are read; 0 where that shows only at the end."""
+        return self._end
+
+    def chunks(self, period: Period, *, rest: bool = True, share: tuple[int, int] = (0, 1)) -> Iterator[Chunk]:
         """Give the blocks that may have lines of a period.
 
         Args:
             rest: with what stands behind the last newline, which may be half a line that is being written.
+            share: which part of a plain file, from 0, and of how many of about the same size.
 
         Raises:
             Damage: a packed file ends too early, or is none.
         """
         if self.plain:
-            yield from self._plain_chunks(period, rest)
+            yield from self._plain_chunks(period, rest, *share)
             return
         clock = Clock()
         try:
@@ -90,18 +96,22 @@ class LogInput:
         """Tell whether the file has become shorter than it was read."""
         return self.plain and self._file.size < self._offset
 
-    def _plain_chunks(self, period: Period, rest: bool) -> Iterator[Chunk]:
+    def _plain_chunks(self, period: Period, rest: bool, share: int, shares: int) -> Iterator[Chunk]:
         file, end = self._file, self._end
+        low, high = (min(file.line_start(end * edge // shares), end) for edge in (share, share + 1))
         for part in parts_of(file, end, period):
-            offset, clock = part.start, clock_at(file, part.start)
-            while offset < part.end:
-                data, following = file.lines_at(offset, part.end)
+            offset, stop = max(part.start, low), min(part.end, high)
+            if offset >= stop:
+                continue
+            clock = clock_at(file, offset)
+            while offset < stop:
+                data, following = file.lines_at(offset, stop)
                 if following == offset:
                     break
                 self._offset = offset = following
                 yield Chunk(data, clock, part.sure)
                 clock.leave(data)
-            if rest and part.end == end and offset < end and (data := file.read_at(offset, end - offset)):
+            if rest and stop == end and offset < end and (data := file.read_at(offset, end - offset)):
                 self._offset = end
                 yield Chunk(data, clock, part.sure)
         if not rest:

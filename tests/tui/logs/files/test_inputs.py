@@ -87,6 +87,27 @@ def test_a_period_has_the_lines_written_in_it(
     assert found(path, period(since, until)) == expected
 
 
+@pytest.mark.parametrize(("since", "until"), [(None, None), (500, 2500), (1500, 1501)])
+@pytest.mark.parametrize("shares", [1, 2, 3, 7])
+def test_shares_of_a_file_are_its_lines(
+    long: tuple[Path, list[tuple[float, bytes]]], since: float | None, until: float | None, shares: int
+) -> None:
+    asked = period(since, until)
+    whole = found(long[0], asked)
+    with closing(LogInput(long[0])) as file:
+        assert file.size == long[0].stat().st_size
+        parts = [list(found_lines(file.chunks(asked, share=(n, shares)), EVERY, asked)) for n in range(shares)]
+    assert [text for part in parts for text in part] == whole
+
+
+@pytest.mark.parametrize("data", [b"", b"one", b"one\n", b"a long line with no end", b"1\n2\n3\nhalf"])
+def test_shares_of_few_lines(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "log").write_bytes(data)
+    with closing(LogInput(tmp_path / "log")) as file:
+        parts = [count_lines(file.chunks(Period(), share=(n, 5)), EVERY, Period()) for n in range(5)]
+    assert sum(parts) == len(data.splitlines())
+
+
 def test_most_of_a_file_in_order_needs_no_look(long: tuple[Path, list[tuple[float, bytes]]]) -> None:
     with closing(PlainFile(long[0])) as file:
         parts = parts_of(file, file.size, period(1000, 2500))

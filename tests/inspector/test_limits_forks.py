@@ -136,3 +136,16 @@ def test_a_child_of_a_child(tmp_path: Path) -> None:
         if line
     }
     assert len(traces) == 3
+
+
+def test_a_reader_that_the_child_still_holds() -> None:
+    log = Log(host_name="h")
+    reader = log.subscribe(parse_filter("trace"), wake=lambda: None)
+    # What happens in the child.
+    log.abandon()
+    log.logger("t").error("nothing")
+    reader.set_filter(parse_filter("info"))
+    assert reader.collect() is None
+    reader.close(30.0)
+    assert reader.closed
+    assert not log.wants(4, "t")

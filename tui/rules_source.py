@@ -86,7 +86,7 @@ class _Records:
         if self._alarm.problem:
             self._watching.settled(self._alarm)
         if not self._lag:
-            self._alarm.take(batch.lines, now)
+            self._alarm.take(batch.lines, now, lost=batch.dropped)
         elif self.feed is not None and self.feed.lag is not None:
             self._alarm.lag_seen(self.feed.lag, now)
 

@@ -80,10 +80,12 @@ class _Lasting(Alarm):
 
 
 class _Record(Alarm):
-    def take(self, lines: bytes, now: float) -> None:
+    def take(self, lines: bytes, now: float, *, lost: int = 0) -> None:
         if lines:
             first = lines.split(b"\n", 1)[0]
-            self._fire(now, lambda: Hit(describe_record(first), line=first), lines.count(b"\n") + 1)
+            self._fire(now, lambda: Hit(describe_record(first), line=first), lines.count(b"\n") + 1 + lost)
+        elif lost:
+            self._fire(now, lambda: Hit(f"{lost:,} records that came too fast to be seen"), lost)
 
 
 class _LogRate(_Lasting):
@@ -97,9 +99,9 @@ class _LogRate(_Lasting):
         self._window = Window(self._seconds)
         self._began: float | None = None
 
-    def take(self, lines: bytes, now: float) -> None:
-        if lines:
-            self._window.add(lines.count(b"\n") + 1, now)
+    def take(self, lines: bytes, now: float, *, lost: int = 0) -> None:
+        if lines or lost:
+            self._window.add((lines.count(b"\n") + 1 if lines else 0) + lost, now)
         self.tick(now)
 
     def tick(self, now: float) -> None:
@@ -126,7 +128,7 @@ class _Latency(_Lasting):
         self._condition = condition
         self._samples: deque[tuple[float, float]] = deque(maxlen=MAX_SAMPLES)
 
-    def take(self, lines: bytes, now: float) -> None:
+    def take(self, lines: bytes, now: float, *, lost: int = 0) -> None:
         for line in lines.split(b"\n"):
             # The host's own encoder writes no blanks, and a user's field can't be a key of the record.
             if b'"kind":"span_end"' not in line[:200]:

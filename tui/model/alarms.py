@@ -217,8 +217,8 @@ class Alarm:
 
     # ---- what is seen ----
 
-    def take(self, lines: bytes, now: float) -> None:
-        """Take records, joined by newlines."""
+    def take(self, lines: bytes, now: float, *, lost: int = 0) -> None:
+        """Take records, joined by newlines, and how many more there were that nobody has seen."""
 
     def actors(self, rows: Sequence[ActorInfo], now: float, *, listed: bool) -> None:
         """Take actors' rows: as they are listed first, or since they changed."""

@@ -59,6 +59,17 @@ def test_each_record_fires_and_those_too_soon_are_counted() -> None:
     }
 
 
+def test_what_was_lost_on_the_way_counts_too() -> None:
+    seen, rate = Seen("log error"), Seen("log error rate >= 2/s")
+    seen.alarm.take(record(1), 0.0, lost=4)
+    seen.alarm.take(b"", 1.0, lost=5)
+    assert (seen.what[1], seen.alarm.count) == ("5 records that came too fast to be seen", 10)
+    rate.alarm.take(record(1), 0.0, lost=8)
+    assert rate.told == []
+    rate.alarm.take(b"", 1.0, lost=1)
+    assert rate.what == ["2 records/s"]
+
+
 @pytest.mark.parametrize("line", [b"{", b"\xff\xfe", b"[" * 5000, b'{"a":"' + b"x" * (65 << 10) + b'"}'])
 def test_a_record_that_is_none_is_told_without_it(line: bytes) -> None:
     seen = Seen("log error")

@@ -38,11 +38,11 @@ class HostList(Lines):
         since = ""
         if host.started_at:
             moment = datetime.datetime.fromtimestamp(host.started_at / 1000)
-            since = f"since {moment:%Y-%m-%d %H:%M:%S}"
+            since = f"since {moment:%Y-%m-%d %H:%M}"
         name = neutralise(cut(host.name, 60)) or "(no name)"
         return [
-            (fit(name, 24), "lines--strong"),
-            (fit(f" {host.target.place}", 26), ""),
+            (fit(name, 20), "lines--strong"),
+            (fit(f" {host.target.place}", 23), ""),
             (f" pid {host.pid}  {since}", "lines--dim"),
         ]
 

@@ -44,10 +44,11 @@ class ConnectionList(Lines):
         super().__init__(id=id)
         self.rows: list[ConnectionInfo] = []
         self.why = "asking the host"
+        self.now = 0.0
 
-    def show(self, rows: list[ConnectionInfo], why: str = "") -> None:
-        """Show inspectors; where there are none, say why."""
-        self.rows, self.why = rows, why
+    def show(self, rows: list[ConnectionInfo], now: float, why: str = "") -> None:
+        """Show inspectors at `now`, seconds since 1970 by the host's clock; where there are none, say why."""
+        self.rows, self.now, self.why = rows, now, why
         self.changed()
 
     def count(self) -> int:
@@ -78,7 +79,7 @@ class ConnectionList(Lines):
             dialect = row.protocol.removeprefix("inspector.").removesuffix(".v1")
             cells[:0] = [
                 ("  " + fit(neutralise(dialect), 8), "lines--dim"),
-                (fit(_since(row.since), 9), "lines--dim"),
+                (fit(_since(row.since, self.now), 9), "lines--dim"),
             ]
         room = max(4, width - sum(len(text) for text, _ in cells))
         you = " (you)" if row.you else ""
@@ -89,9 +90,11 @@ class ConnectionList(Lines):
         return [(fit(name, room), "lines--strong" if row.you else ""), *cells]
 
 
-def _since(at: int) -> str:
-    moment = datetime.datetime.fromtimestamp(min(at, _LATEST) / 1000)
-    return f"{moment:%H:%M:%S}" if moment.date() == datetime.date.today() else f"{moment:%m-%d}"
+def _since(at: int, now: float) -> str:
+    # In UTC, as all that the host's records say.
+    moment = datetime.datetime.fromtimestamp(min(at, _LATEST) / 1000, datetime.UTC)
+    today = datetime.datetime.fromtimestamp(min(now, _LATEST / 1000), datetime.UTC).date()
+    return f"{moment:%H:%M:%S}" if moment.date() == today else f"{moment:%m-%d}"
 
 
 class ConnectionPane(Vertical):
@@ -131,7 +134,9 @@ class ConnectionPane(Vertical):
         if watch is self._watch and self.is_mounted and self.app.is_running:
             error = watch.error
             rows = [] if error is not None else watch.rows
-            self.query_one(ConnectionList).show(rows, neutralise(cut(str(error), 300)) if error else "nobody")
+            self.query_one(ConnectionList).show(
+                rows, self.inspection.link.host_time, neutralise(cut(str(error), 300)) if error else "nobody"
+            )
             self._heading()
 
     def _heading(self) -> None:

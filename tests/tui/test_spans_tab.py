@@ -14,7 +14,7 @@ from tests.tui.host import TRACE, Client, ScriptedHost, record, span_id, span_re
 from tui.screens.record import RecordScreen
 from tui.screens.trace import TraceScreen
 from tui.widgets.log_view import LogView
-from tui.widgets.span_pane import SpanPane, TraceList
+from tui.widgets.span_pane import SpanPane, TraceList, TraceList
 from tui.widgets.waterfall import Waterfall
 
 SECOND = 1_000_000_000
@@ -90,6 +90,7 @@ def test_the_host_is_asked_only_while_somebody_looks() -> None:
         await driver.sees("3 traces", "unseen")
         await driver.press("a")
         await driver.sees("only counter/default")
+        assert driver.main.query_one(TraceList).why == "waiting for the first span of counter/default"
         assert asked()[-1].actor == "counter/default"
         await driver.press("tab", "j")
         await driver.sees("only orders/1042")
@@ -247,9 +248,11 @@ def test_another_run_of_the_host_ends_what_was_open() -> None:
         await driver.press("enter")
         await driver.sees("… open")
         await driver.host.stop()
+        await driver.sees(" not connected  trace ")
         driver.host.id = "run-2"
         await driver.host.start()
         await driver.sees("? lost", "another run")
+        await driver.sees_no_more("not connected")
         await driver.press("escape")
         await driver.sees("2 traces")
 

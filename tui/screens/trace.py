@@ -89,6 +89,7 @@ class TraceScreen(Screen[None]):
         self._source = TraceSource(inspection, trace_id, self)
         self._spans = Spans()
         self._stale = False
+        self._connected = True
 
     def compose(self) -> ComposeResult:
         """Lay it out."""
@@ -163,7 +164,7 @@ class TraceScreen(Screen[None]):
         return self._spans.traces.get(self._trace_id, _NOBODY)
 
     def _tick(self) -> None:
-        if self.trace.open:
+        if self.trace.open or self._connected is (self._inspection.link.connection is None):
             self.stale()
 
     def _draw(self) -> None:
@@ -177,7 +178,10 @@ class TraceScreen(Screen[None]):
             self._wanted = None
         width = max(1, self.size.width)
         self.query_one("#trace-line", Static).update(Content(waterfall.heading(width)))
-        said = f" trace {neutralise(cut(self._trace_id, 40))}"
+        self._connected = self._inspection.link.connection is not None
+        # In front, where there is room at any width: what is open may have ended long ago.
+        said = "" if self._connected else " not connected "
+        said += f" trace {neutralise(cut(self._trace_id, 40))}"
         if trace.spans:
             count = len(trace.spans) + trace.unseen
             said += f"  {STATUS_SIGNS[trace.status]} {trace.status}  {format_duration(trace.end(now) - trace.start)}"

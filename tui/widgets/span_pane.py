@@ -184,7 +184,10 @@ class SpanPane(Vertical):
 
     def _ask(self) -> None:
         self.spans.clear()
-        self.query_one(TraceList).why = "waiting for the host's first span"
+        whose = (
+            "the host's first span" if self._only is None else f"the first span of {neutralise(cut(self._only, 60))}"
+        )
+        self.query_one(TraceList).why = f"waiting for {whose}"
         sink = _Sink(self)
         feed = self.feed = sink.feed = LogFeed(
             FILTER,

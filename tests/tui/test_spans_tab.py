@@ -14,7 +14,7 @@ from tests.tui.host import TRACE, Client, ScriptedHost, record, span_id, span_re
 from tui.screens.record import RecordScreen
 from tui.screens.trace import TraceScreen
 from tui.widgets.log_view import LogView
-from tui.widgets.span_pane import SpanPane, TraceList, TraceList
+from tui.widgets.span_pane import SpanPane, TraceList
 from tui.widgets.waterfall import Waterfall
 
 SECOND = 1_000_000_000

@@ -94,10 +94,31 @@ def test_the_first_that_fires_ends_it_and_its_command_is_waited_for(there: HostT
     assert json.loads(file.read_text()) == told(result)[0]
 
 
-def test_keep_goes_on_and_tells_at_the_end(there: HostThread) -> None:
-    result = invoke("state counter/default .count = 3", "actor * running", "--keep", "--for", "300ms")
-    assert result.exit_code == FIRED
-    assert sorted(row["subject"] for row in told(result)) == ["counter/default", "counter/default"]
+def test_keep_goes_on(there: HostThread) -> None:
+    words = [*COMMAND, "state counter/default .count = 3", "actor * running", "--keep"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
+        assert it.stdout is not None
+        rules = [json.loads(it.stdout.readline())["rule"] for _ in range(2)]
+        assert sorted(rules) == ["actor * running", "state counter/default .count = 3"]
+        it.send_signal(signal.SIGINT)
+        assert it.communicate(timeout=60) == ("", "")
+    assert it.returncode == INTERRUPTED
+
+
+def test_what_fired_is_told_when_the_time_is_over(there: HostThread) -> None:
+    # Attaching takes a hundredth of that.
+    result = invoke("state counter/default .count = 3", "--keep", "--for", "5s")
+    assert (result.exit_code, len(told(result))) == (FIRED, 1)
+
+
+def test_an_actor_that_is_not_there_yet_is_told_of_and_waited_for(there: HostThread) -> None:
+    words = [*COMMAND, "state no/body changes"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
+        assert it.stderr is not None
+        assert it.stderr.readline() == "actor.not_found: state no/body . changes: no no/body\n"
+        it.send_signal(signal.SIGINT)
+        assert it.communicate(timeout=60) == ("", "")
+    assert it.returncode == INTERRUPTED
 
 
 def test_rules_of_the_app_are_watched_too(there: HostThread) -> None:
@@ -121,7 +142,6 @@ def test_rules_of_the_app_are_watched_too(there: HostThread) -> None:
         (("link lost", "--for", "5"), USAGE, "a time is"),
         (("link lost", "--url", "http://127.0.0.1:1"), NO_HOST, "cannot_attach: 127.0.0.1:1: nobody listens there\n"),
         (("state ticker changes",), ANSWERED_ERROR, "actor.state_disabled: "),
-        (("state no/body changes", "--for", "300ms"), OK, "actor.not_found: state no/body . changes: no no/body\n"),
     ],
 )
 def test_what_goes_wrong(there: HostThread, words: tuple[str, ...], code: int, said: str) -> None:

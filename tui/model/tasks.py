@@ -33,8 +33,11 @@ STATE_SIGNS: Final = {"running": "▶", "runnable": "»", "waiting": "·"}
 """What a task does, in one cell: it can be read without colour."""
 OUTCOME_SIGNS: Final = {"ok": "✓", "error": "✗", "cancelled": "⊘"}
 
-# What is not the program's own: the standard library, and what is installed.
+# What is not the program's own: the standard library, what is installed, and the host, wherever that lies. The demo is a
+# program, also where it is installed.
 _LIBRARY: Final = re.compile(r"(?:^|[/\\])(?:site-packages|dist-packages|lib[/\\]python\d[\d.]*)[/\\]")
+_HOST: Final = re.compile(r"[/\\]inspector[/\\](?:actors|bridges|programs|service|store|tasks|tracing)[/\\]")
+_DEMO: Final = re.compile(r"[/\\]inspector[/\\]demo[/\\]")
 _MAX_NAME: Final = 200
 _MAX_DEPTH: Final = 400
 
@@ -173,7 +176,8 @@ def write_end(ended: EndedTask) -> str:
 
 def is_library(frame: StackFrame) -> bool:
     """Tell whether a line of a stack is not the program's own."""
-    return _LIBRARY.search(frame.file) is not None
+    file = frame.file
+    return bool(_HOST.search(file) or (_LIBRARY.search(file) and not _DEMO.search(file)))
 
 
 def write_frame(frame: StackFrame) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from protocol.messages import EndedTask, StackFrame, TaskError, TaskLint, TasksResponse, TasksUpdated
 from tests.tui.host import span_id, span_record, task
 from tui.commands.tasks import draw_ended, draw_tasks
@@ -101,6 +103,12 @@ def test_the_lines_of_a_stack() -> None:
     assert write_frame(own) == "Cart.run  …/shop/cart.py:11"
     assert write_frame(StackFrame("cart.py", 3, "f")) == "f  cart.py:3"
     assert is_library(StackFrame("/opt/python/lib/python3.12/asyncio/x.py", 3, "f"))
+
+
+@pytest.mark.parametrize("place", ["/src", "/venv/lib/python3.12/site-packages"])
+def test_the_host_is_no_program_and_the_demo_is_one(place: str) -> None:
+    assert is_library(StackFrame(f"{place}/inspector/actors/calls.py", 141, "Call.wait"))
+    assert not is_library(StackFrame(f"{place}/inspector/demo/shop.py", 88, "Order.checkout"))
 
 
 def test_the_tree_as_text() -> None:

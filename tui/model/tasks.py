@@ -33,8 +33,8 @@ STATE_SIGNS: Final = {"running": "▶", "runnable": "»", "waiting": "·"}
 """What a task does, in one cell: it can be read without colour."""
 OUTCOME_SIGNS: Final = {"ok": "✓", "error": "✗", "cancelled": "⊘"}
 
-# What is not the program's own: the standard library, what is installed, and the host, wherever that lies. The demo is a
-# program, also where it is installed.
+# What is not the program's own: the standard library, what is installed, and the host, wherever that lies. The demo is
+# a program, also where it is installed.
 _LIBRARY: Final = re.compile(r"(?:^|[/\\])(?:site-packages|dist-packages|lib[/\\]python\d[\d.]*)[/\\]")
 _HOST: Final = re.compile(r"[/\\]inspector[/\\](?:actors|bridges|programs|service|store|tasks|tracing)[/\\]")
 _DEMO: Final = re.compile(r"[/\\]inspector[/\\]demo[/\\]")

@@ -117,7 +117,7 @@ class Watch:
         self._as_json = as_json
         self._count = 0
         self._failed: Exception | None = None
-        self._attached = False
+        self._attached = asyncio.Event()
         self._missing: set[Alarm] = set()
         self._end = asyncio.Event()
 
@@ -135,7 +135,10 @@ class Watch:
             self._watching.add(rule)
         tasks = [asyncio.create_task(self._link.run()), asyncio.create_task(self._tick())]
         end = asyncio.create_task(self._end.wait())
+        attached = asyncio.create_task(self._attached.wait())
         try:
+            # What was not watched must not pass for a time in which nothing came.
+            await asyncio.wait([*tasks, end, attached], return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait([*tasks, end], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
@@ -143,9 +146,9 @@ class Watch:
                     task.result()
             await self._commands.drain()
         finally:
-            for one in (*tasks, end):
+            for one in (*tasks, end, attached):
                 one.cancel()
-            await asyncio.gather(*tasks, end, return_exceptions=True)
+            await asyncio.gather(*tasks, end, attached, return_exceptions=True)
             await self._watching.close()
             await self._commands.close()
         if self._failed is not None:
@@ -159,8 +162,8 @@ class Watch:
 
     def _link_changed(self, event: LinkEvent) -> None:
         if isinstance(event, Connected):
-            self._attached = True
-        elif not self._attached:
+            self._attached.set()
+        elif not self._attached.is_set():
             # Nothing was lost that was never had, whatever rule waits for that.
             self._stop(CannotAttach(event.reason))
         elif not self._keep and not any(isinstance(rule.condition, LinkCondition) for rule in self._rules):

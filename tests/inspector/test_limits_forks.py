@@ -27,14 +27,20 @@ def status_of_child(work: Callable[[], object]) -> int:
     """Fork, work in the child, and return its exit code; it is ended by a signal if it hangs."""
     child = os.fork()
     if not child:
-        signal.alarm(60)
         try:
             work()
         except BaseException:
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    # From here, for it may already hang in what is done in a child before anything else.
+    timer = threading.Timer(60, os.kill, (child, signal.SIGKILL))
+    timer.start()
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 class Holder:

@@ -75,7 +75,7 @@ class Writers:
 def eager() -> Iterator[None]:
     """Let threads take turns far more often than they would."""
     before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
+    sys.setswitchinterval(1e-7)
     yield
     sys.setswitchinterval(before)
 

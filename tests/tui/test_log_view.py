@@ -295,7 +295,7 @@ def test_a_search_lets_keys_through(monkeypatch: pytest.MonkeyPatch) -> None:
             self.view = view
 
         def candidates(self, data: bytes) -> Iterator[int]:
-            return parse_query("/x/").candidates(data)
+            return parse_query("/x|y/").candidates(data)
 
         def matches(self, line: bytes) -> bool:
             if not cursors:

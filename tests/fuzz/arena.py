@@ -1,7 +1,8 @@
 """Two hosts under attack, one with TLS, and the judge: what a host owes everybody, whatever a peer does.
 
-After each wave: there are the same tasks as before, the healthy client is answered and a new one is let in, and the
-log has one debug record at most for each mistake (`tests.fuzz.judge`); the standard library logs and warns of nothing.
+After each wave: there are the same tasks as before, the healthy client is answered and a new one is let in, the log's
+filters are the host's own again and no step is timed any more, and the log has one debug record at most for each
+mistake (`tests.fuzz.judge`); the standard library logs and warns of nothing.
 What a peer heard fits docs/protocol.cddl.
 """
 
@@ -36,6 +37,8 @@ WIDTH: Final = 8
 """Attackers at a time."""
 RING: Final = 8 * 2**20
 """Bytes of a host's log that are kept: what one step of the loop may bring before the judge reads it."""
+STORE: Final = 2**20
+"""Bytes of it that one host keeps on the disk too: so few that attackers find their file gone while they read it."""
 _PATIENCE: Final = 30.0
 _QUICKER: Final[dict[tuple[str, str], float]] = {
     ("inspector.service.connection", "PING_INTERVAL"): 0.2,
@@ -124,6 +127,12 @@ class Arena:
                     answer = await newcomer.ask(ActorsRequest(id=1), ActorsResponse)
                     assert {row.actor for row in answer.actors} >= {"box/a"}
         await self._settle()
+        for host, _ in self._sides:
+            log = host.registry.log
+            assert str(log.filters.record) == "debug", (
+                f"{log.filters.record} is recorded, and nobody is there who asked"
+            )
+            assert log.busy is None, "steps are timed, and nobody is there who asked"
         for (host, _), listener in zip(self._sides, self._listeners, strict=True):
             listener.judge([attacker for its, attacker in wave.attackers if its is host], wave.names)
         for _, attacker in wave.attackers:
@@ -173,7 +182,11 @@ async def arena(base: str) -> AsyncIterator[Arena]:
                 registry = Registry([Box, Worker], name="arena", record_size=RING)
                 registry.get_or_create(Box, "a")
                 registry.get_or_create(Worker, "w")
-                serving = open_host(registry, token=TOKEN, runtime_file=False, drain_timeout=1.0, tls=tls)
+                store = folder / "store" if tls is None else None
+                serving = open_host(
+                    registry, token=TOKEN, runtime_file=False, drain_timeout=1.0, tls=tls,
+                    record_to=store, record_to_size=STORE,
+                )  # fmt: skip
                 host = await stack.enter_async_context(serving)
                 _fill(host)
                 sides.append((host, await stack.enter_async_context(attached(host, **_options(host)))))

@@ -38,6 +38,7 @@ CLOSE_CODES = frozenset({1000, 1001, 1002, 1007, 1008, 1009})
 """Documented ones, and the peer's own of a proper goodbye."""
 STATUSES = frozenset({101, 200, 400, 401, 403, 404, 405, 414, 426, 431, 501, 503, 505})
 _LOOKED_THROUGH = 50
+_BYTES = 64 * 1024
 _RESET = b"\x01\x00\x00\x00\x00\x00\x00\x00"
 
 
@@ -74,6 +75,8 @@ class Attacker:
         self.rng = rng
         self.dialect: Dialect = rng.choice((CBOR, JSON))
         self.answers: Counter[int | None] = Counter()
+        self.last: Response | Error | None = None
+        """The last answer that came."""
         self.close_code: int | None = None
         self.reset = False
         """Whether the connection broke: of a peer that goes on talking after its end the host hears only so much."""
@@ -92,6 +95,7 @@ class Attacker:
         """As the host calls it."""
         self.heard: list[bytes | str] = []
         """The first frames of the host's."""
+        self._heard_bytes = 0
         self._sock = sock
         self._stream = stream
         name = Subprotocol(self.dialect.subprotocol)
@@ -159,7 +163,8 @@ class Attacker:
             assert (frame.opcode is Opcode.BINARY) == self.dialect.binary
             data = bytes(frame.data)
             said = data if self.dialect.binary else data.decode()
-            if len(self.heard) < _LOOKED_THROUGH:
+            if len(self.heard) < _LOOKED_THROUGH and self._heard_bytes < _BYTES:
+                self._heard_bytes += len(said)
                 self.heard.append(said)
             message = self.dialect.decode_to_client(said)
             assert message is not None
@@ -169,6 +174,7 @@ class Attacker:
                 self.reproofs += message.group == "inspector" and message.code in REPROOFS
             if isinstance(message, (Response, Error)):
                 self.answers[message.rid] += 1
+                self.last = message
 
     async def hear_until(self, condition: Any) -> None:
         """Read until something holds, or nothing comes any more."""

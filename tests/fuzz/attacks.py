@@ -20,6 +20,7 @@ from protocol.messages import (
     ActionRequest,
     ActorsRequest,
     ConnectionsRequest,
+    LogFilterRequest,
     LogsSubscribe,
     PatchOp,
     PatchStateRequest,
@@ -29,6 +30,7 @@ from protocol.messages import (
     StateRequest,
     TasksRequest,
     TraceQueryRequest,
+    TraceQueryResponse,
     Unsubscribe,
 )
 from tests.fuzz.attacker import STATUSES, Attacker, connect, dial
@@ -50,9 +52,15 @@ _REQUESTS: Final[tuple[Request, ...]] = (
     ActionRequest(id=1, actor="box/a", name="add_async", args={"amount": 2}, timeout_ms=50, traceparent="00-aa-bb-01"),
     ActionCancel(id=1, action=2),
     LogsSubscribe(id=1, filter="info,[x]=debug", backlog=5),
+    LogsSubscribe(id=1, filter="trace", after_seq=1, host="0" * 32),
+    LogFilterRequest(id=1, record="trace,[action{name~a}]=off", for_ms=5),
+    LogFilterRequest(id=1, log="off", record=None),
     SpansRequest(id=1, spans=["b7ad6b7169203331"]),
-    TasksRequest(id=1, subscribe=True, stacks=True),
-    TraceQueryRequest(id=1, actor="box/a", start_ms=0, limit=3, filter="info", cursor="1"),
+    TasksRequest(id=1, subscribe=True, stacks=True, timing=True),
+    TraceQueryRequest(
+        id=1, actor="box/a", start_ms=1, end_ms=2**62, limit=2, filter="debug,[{n~a.{50}b}]", trace_id="a" * 32
+    ),
+    TraceQueryRequest(id=1, actor="box/a", start_ms=0, limit=3, filter="info", cursor="WzAsIngiLDFd"),
     Unsubscribe(id=1, sub=2),
 )
 
@@ -216,6 +224,67 @@ async def deaf(host: Host, rng: Random) -> None:
         await trio.sleep(rng.choice((0, 0.1, 0.5)))
 
 
+async def past(host: Host, rng: Random) -> None:
+    """Page through what is kept, by cursors that are now and then not quite those that were given."""
+    async with connect(host, rng) as peer:
+        await peer.open()
+        asked: Counter[int | None] = Counter()
+        cursor: str | None = None
+        for rid in range(1, rng.randrange(2, 30)):
+            request = TraceQueryRequest(id=rid, limit=rng.choice((0, 1, 100, 2**63 - 1)))
+            if rng.random() < 0.5:
+                request.filter = rng.choice(("off", "info", "trace,[{text~(x|y)*z}]=off,[action]=debug", "off,[{n>1}]"))
+            if rng.random() < 0.3:
+                request.start_ms, request.end_ms = rng.choice(((0, 2**63 - 1), (2**63 - 1, 0), (7, 7)))
+            if cursor is not None and rng.random() < 0.9:
+                request.cursor = damage(rng, cursor.encode()).decode("latin-1") if rng.random() < 0.2 else cursor
+            asked[rid] += 1
+            await peer.say(peer.frame(request))
+            if rng.random() < 0.7:
+                await peer.hear_until(lambda: peer.answers == asked)
+                answer = peer.last
+                cursor = answer.cursor if isinstance(answer, TraceQueryResponse) and answer.cursor else None
+        await peer.hear_until(lambda: peer.answers == asked)
+        assert peer.answers == asked or peer.reset
+        await peer.leave()
+
+
+async def replays(host: Host, rng: Random) -> None:
+    """Begin far back in the log, of this run and of others, and end it while it comes."""
+    async with connect(host, rng) as peer:
+        await peer.open()
+        for rid in range(1, rng.randrange(2, 6)):
+            request = LogsSubscribe(id=rid, filter="trace", after_seq=rng.choice((0, 1, 5000, 2**63 - 1)))
+            if rng.random() < 0.7:
+                request.host = rng.choice((host.registry.log.host_id, "0" * 32, "", "x" * 5000))
+            await peer.say(peer.frame(request))
+            for _ in range(rng.randrange(4)):
+                with trio.move_on_after(0.05):
+                    await peer.hear()
+            if rng.random() < 0.6:
+                await peer.say(peer.frame(Unsubscribe(id=100 + rid, sub=rid)))
+        await _alive(peer)
+        await peer.leave()
+
+
+async def watchers(host: Host, rng: Random) -> None:
+    """Watch all tasks as often as one may, with everything that costs, and change the log's filters meanwhile."""
+    async with connect(host, rng) as peer:
+        await peer.open()
+        burst = b""
+        for rid in range(1, rng.choice((3, 3, 3, 140))):
+            burst += peer.frame(TasksRequest(id=rid, subscribe=True, stacks=rng.random() < 0.5, timing=True))
+            if rng.random() < 0.2:
+                record = rng.choice(("trace", "off", "info,[action]=trace"))
+                change = LogFilterRequest(id=1000 + rid, record=record, for_ms=rng.choice((0, 1, 2**63 - 1)))
+                burst += peer.frame(change)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(peer.say, burst)
+            with trio.move_on_after(rng.choice((0, 0.1, 1))):
+                await peer.hear_out()
+        await peer.leave()
+
+
 async def mute(host: Host, rng: Random) -> None:
     """Answer no ping."""
     async with connect(host, rng) as peer:
@@ -263,5 +332,7 @@ async def tls(host: Host, rng: Random) -> None:
         await trio.aclose_forcefully(sock)
 
 
-ATTACKS: Final[tuple[Attack, ...]] = (handshakes, messages, frames, ids, stalls, cuts, deaf, mute, floods, tls)
+ATTACKS: Final[tuple[Attack, ...]] = (
+    handshakes, messages, frames, ids, stalls, cuts, deaf, past, replays, watchers, mute, floods, tls,
+)  # fmt: skip
 """All of them."""

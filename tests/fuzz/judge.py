@@ -2,7 +2,8 @@
 
 A peer's mistake costs the host one debug record at most. So of each connection there is: one record that it was
 attached and one that it was detached, or one that it was refused; one that it was cut; one for each message that was
-answered as a mistake. Nothing else, and nothing above debug.
+answered as a mistake. Nothing else, and nothing above debug, but that a filter of the log was changed, which is for
+everybody to hear.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = ("REPROOFS", "Listener", "Loud", "alive", "busy_tasks")
 
 _ONCE: Final = frozenset({"inspector attached", "inspector detached", "inspector cut", "handshake refused"})
 _MISTAKE: Final = "bad request"
+_CHANGE: Final = "log filters changed"
 REPROOFS: Final = frozenset({"bad_message", "unknown_type", "id_in_use", "too_many_subscriptions"})
 """Errors that the session itself answers with."""
 
@@ -66,8 +68,10 @@ class Listener:
     def _note(self, record: dict[str, Any]) -> None:
         if not record["target"].startswith("inspector.service"):
             # An action that raises as it was asked to is the caller's own.
-            if record["level"] == "ERROR":
+            if record["level"] == "ERROR" or record["target"].startswith("inspector.store"):
                 self._loud.append(record)
+            return
+        if record["kind"] == "event" and record["fields"]["message"] == _CHANGE:
             return
         if record["level"] not in ("DEBUG", "TRACE"):
             self._loud.append(record)

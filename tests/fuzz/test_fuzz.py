@@ -12,7 +12,7 @@ import trio
 
 from inspector import Host
 from inspector.service.connection import Connection
-from protocol.messages import ConnectionsRequest, Error
+from protocol.messages import ConnectionsRequest, Error, LogFilterRequest, Request, TasksRequest
 from tests.fuzz.arena import WIDTH, Unfair, arena
 from tests.fuzz.attacker import connect
 from tests.fuzz.attacks import ATTACKS
@@ -140,6 +140,36 @@ async def test_the_judge_sees_what_is_left_behind(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(Unfair, match=r"left behind: Counter\(\{'left': 1\}\); gone: Counter\(\); ends: "):
             await found.wave(0, 0)
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("request_", "left", "said"),
+    [
+        (LogFilterRequest(id=1, record="trace"), "inspector.service.filters.HeldFilters.end", "trace is recorded"),
+        (
+            TasksRequest(id=1, subscribe=True, timing=True),
+            "inspector.service.tasks.TasksSubscription.close",
+            "steps are timed",
+        ),
+    ],
+    ids=["filter", "timing"],
+)
+async def test_the_judge_sees_what_an_asker_has_left_behind(
+    monkeypatch: pytest.MonkeyPatch, request_: Request, left: str, said: str
+) -> None:
+    async def ask(host: Host, rng: Random) -> None:
+        async with connect(host, rng) as peer:
+            await peer.open()
+            await peer.say(peer.frame(request_))
+            await peer.hear_until(lambda: peer.answers[1])
+            await peer.leave()
+
+    monkeypatch.setattr("tests.fuzz.arena.ATTACKS", (ask,))
+    async with arena(SEED) as found:
+        await found.wave(0, 2)
+        monkeypatch.setattr(left, lambda *args, **options: None)
+        with pytest.raises(Unfair, match=said):
+            await found.wave(2, 1)
 
 
 async def test_an_attack_that_gets_no_answer_is_told_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:

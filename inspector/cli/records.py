@@ -48,6 +48,14 @@ class AgeType(click.ParamType[float | None]):
             self.fail(f"{exc}, or it is off", param, ctx)
 
 
+class _DirectoryType(click.Path):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value:
+            # To a path that is the working directory, which nobody has named.
+            self.fail("a directory is missing here", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _pointed_at(text: str, error: SinkError) -> str:
     """Return what is wrong with a text, and the line of it with the character marked."""
     start = text.rfind("\n", 0, error.position) + 1
@@ -97,7 +105,7 @@ RECORDS: Final = group(
     ),
     option(
         "--record-to",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=_DirectoryType(path_type=Path, file_okay=False),
         metavar="DIR",
         envvar="INSPECTOR_RECORD_TO",
         help="Keep what the ring keeps on the disk too, and over restarts: a directory for this host alone.",

@@ -74,6 +74,7 @@ def test_a_host_records_to_its_directory(host: HostProcess, folder: Path) -> Non
         (["--record-to-age", "soon"], "a time is a number and ms, s, m, h, d or w, or it is off"),
         (["--record-to-size", "0"], "0 is not in the range"),
         (["--record-to", "app.py"], "is a file"),
+        (["--record-to", ""], "a directory is missing here"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -180,14 +180,18 @@ class TraceScreen(Screen[None]):
         self.query_one("#trace-line", Static).update(Content(waterfall.heading(width)))
         self._connected = self._inspection.link.connection is not None
         # In front, where there is room at any width: what is open may have ended long ago.
-        said = "" if self._connected else " not connected "
-        said += f" trace {neutralise(cut(self._trace_id, 40))}"
+        lead, said = "" if self._connected else " not connected ", ""
         if trace.spans:
             count = len(trace.spans) + trace.unseen
             said += f"  {STATUS_SIGNS[trace.status]} {trace.status}  {format_duration(trace.end(now) - trace.start)}"
             said += f"  {count:,} span{'s' * (count != 1)}  {trace.events:,} record{'s' * (trace.events != 1)}"
             if trace.problems:
                 said += f"  {trace.problems:,} problem{'s' * (trace.problems != 1)}"
+        lead += " trace "
+        # The beginning of the id tells as much as all of it; what follows it does not stand anywhere else.
+        trace_id = neutralise(cut(self._trace_id, 40))
+        trace_id = fit(trace_id, max(8, min(len(trace_id), width - len(lead) - len(said))))
+        said = lead + trace_id + said
         self.query_one("#trace-heading", Static).update(Content(fit(said, width)))
         self._keys()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -22,6 +22,7 @@ __all__ = ("Cells", "Lines")
 
 Cells = list[tuple[str, str]]
 """One line: texts with the component class that each is drawn in, empty for the widget's own style."""
+_BLOCKS: Final = "▏▎▍▌▋▊▉█"
 
 
 class Lines(ScrollView, can_focus=True):
@@ -153,9 +154,13 @@ class Lines(ScrollView, can_focus=True):
         for text, name in self.cells(index, left):
             if (have := cell_len(text)) > left:
                 text, have = fit(text, left), left
-            # Reversed, a colour of the text would become a patch behind it.
-            style = self._style(name) if name and not over.reverse else base
-            segments.append(Segment(text, style + over))
+            if over.reverse and name and not text.strip(_BLOCKS):
+                # Reversed, a bar would be a gap.
+                segments.append(Segment(text, self._style(name)))
+            else:
+                # Reversed, a colour of the text would become a patch behind it.
+                style = self._style(name) if name and not over.reverse else base
+                segments.append(Segment(text, style + over))
             left -= have
             if left <= 0:
                 break

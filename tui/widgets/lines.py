@@ -154,7 +154,7 @@ class Lines(ScrollView, can_focus=True):
         for text, name in self.cells(index, left):
             if (have := cell_len(text)) > left:
                 text, have = fit(text, left), left
-            if over.reverse and name and not text.strip(_BLOCKS):
+            if over.reverse and name and text and not text.strip(_BLOCKS):
                 # Reversed, a bar would be a gap.
                 segments.append(Segment(text, self._style(name)))
             else:

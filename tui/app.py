@@ -16,6 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from tui.discovery import NoHost, Target, Wanted
+from tui.hang_up import end_on_hang_up
 from tui.inspection import Inspection
 from tui.link import LinkEvent, backoff
 from tui.logs.text import cut, neutralise
@@ -83,12 +84,14 @@ class InspectorApp(App[None]):
 
     def on_mount(self) -> None:
         """Attach, or ask to what."""
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT):
             try:
                 asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
             except (NotImplementedError, RuntimeError, ValueError):
                 # Not the main thread, as in tests: whoever runs that thread has the signals.
                 break
+        if not self.is_headless:
+            end_on_hang_up(asyncio.get_running_loop(), self.exit)
         try:
             self._resolve()
         except NoHost as none:

@@ -169,3 +169,23 @@ def test_a_state_is_edited_in_a_real_editor(tmp_path: Path) -> None:
         seen.until(lambda text: "count: 41" in text and "version 2" in text)
         seen.keys("q")
         assert seen.ends() == 0
+
+
+def test_a_terminal_that_is_gone_or_takes_nothing_keeps_no_app_alive(tmp_path: Path) -> None:
+    with terminal("demo", "--rate", "20", XDG_RUNTIME_DIR=str(tmp_path)) as seen:
+        seen.until(lambda text: "live" in text and "card accepted" in text)
+        [host] = hosts(tmp_path)
+        screen = os.open(f"/proc/{seen.process.pid}/fd/1", os.O_RDWR | os.O_NOCTTY)
+        try:
+            # What the app writes from now on blocks, its farewell too.
+            termios.tcflow(screen, termios.TCOOFF)
+            seen.process.send_signal(signal.SIGHUP)
+            seen.process.send_signal(signal.SIGCONT)
+            assert seen.process.wait(HANG) == 128 + signal.SIGHUP
+        finally:
+            os.close(screen)
+        # The host notices by itself that nobody holds its leash any more.
+        end = time.monotonic() + HANG
+        while Path(f"/proc/{host['pid']}").exists() and time.monotonic() < end:
+            select.select([], [], [], 0.1)
+        assert hosts(tmp_path) == []

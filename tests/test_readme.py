@@ -127,11 +127,12 @@ def test_a_client_is_told_of_errors(session: Session) -> None:
     assert (status, lines[-1]) == (1, "actor.not_found: no actor 'nobody'")
 
 
-def test_the_screenshot_is_a_picture() -> None:
-    (path,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    picture = ElementTree.parse(ROOT / path).getroot()
-    assert picture.tag == "{http://www.w3.org/2000/svg}svg"
-    assert "counter/default" in "".join(picture.itertext()).replace("\xa0", " ")
+def test_the_screenshots_are_pictures() -> None:
+    paths = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    pictures = [ElementTree.parse(ROOT / path).getroot() for path in paths]
+    assert {picture.tag for picture in pictures} == {"{http://www.w3.org/2000/svg}svg"}
+    texts = ["".join(picture.itertext()).replace("\xa0", " ") for picture in pictures]
+    assert ["counter/default" in texts[0], "checkout" in texts[1]] == [True, True]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

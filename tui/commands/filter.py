@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from protocol.durations import parse_duration
-from protocol.filters import Filter, FilterError, parse_filter
+from protocol.filters import Filter
 from protocol.messages import LogFilterRequest, LogFilterResponse
+from tui.commands.kinds import DurationType, FilterType
 from tui.commands.output import write_line
 from tui.commands.session import host_options, json_option, run
 from tui.connection import Connection, LinkLost
@@ -19,39 +19,15 @@ from tui.exits import EXIT_HELP, OK
 from tui.logs.text import neutralise
 from tui.model.values import to_json
 
-__all__ = ("FilterType", "command", "print_filters")
+__all__ = ("command", "print_filters")
 
 _LATEST = 1 << 45
 """Milliseconds since 1970 that every platform has a date for."""
 
 
-class FilterType(click.ParamType[Filter]):
-    """A filter on the command line; a mistake is shown where it stands."""
-
-    name = "directives"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Filter:
-        text = str(value)
-        try:
-            return parse_filter(text)
-        except FilterError as exc:
-            pointed = exc.pointed(text).replace("\n", "\n  ")
-            self.fail(f"{neutralise(str(exc))}\n  {pointed}", param, ctx)
-
-
-class _DurationType(click.ParamType[float]):
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return parse_duration(str(value))
-        except ValueError as exc:
-            self.fail(str(exc), param, ctx)
-
-
 @click.command("filter", epilog=EXIT_HELP, short_help="Change what the host records, for a while.")
 @click.argument("directives", required=False, type=FilterType())
-@click.option("--for", "seconds", type=_DurationType(), metavar="TIME", help="Until then at most, such as 5m or 1.5h.")
+@click.option("--for", "seconds", type=DurationType(), metavar="TIME", help="Until then at most, such as 5m or 1.5h.")
 @click.option("--log", is_flag=True, help="Change what the host itself shows of its log, not what it records.")
 @json_option
 @host_options

@@ -16,7 +16,7 @@ import orjson
 from protocol.durations import parse_duration
 from protocol.filters import Filter
 from protocol.records import LEVEL_NAMES
-from tui.commands.filter import FilterType
+from tui.commands.kinds import FilterType
 from tui.commands.logs import readable
 from tui.commands.session import complain, ended_by_reader, json_option
 from tui.exits import ANSWERED_ERROR, INTERRUPTED, OK, USAGE

@@ -7,13 +7,12 @@ import datetime
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
-from protocol.durations import parse_duration
 from protocol.errors import InspectorError
-from protocol.filters import FilterError
+from tui.commands.kinds import DurationType, RuleType
 from tui.commands.output import write_line
 from tui.commands.session import complain, host_options, json_option, run_alone, wanted
 from tui.connection import CannotAttach, LinkLost
@@ -22,7 +21,6 @@ from tui.exits import EXIT_HELP, FIRED, OK
 from tui.link import Connected, Link, LinkEvent
 from tui.logs.text import neutralise
 from tui.model.alarms import Alarm, Firing
-from tui.model.rule_grammar import parse_rule
 from tui.model.rules import LinkCondition, Rule
 from tui.model.values import to_json
 from tui.rule_commands import Commands
@@ -34,31 +32,9 @@ __all__ = ("Watch", "command", "print_firing")
 _TICK: Final = 0.1
 
 
-class _RuleType(click.ParamType[Rule]):
-    name = "rule"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Rule:
-        text = str(value)
-        try:
-            return parse_rule(text)
-        except FilterError as exc:
-            pointed = exc.pointed(text).replace("\n", "\n  ")
-            self.fail(f"{neutralise(str(exc))}\n  {pointed}", param, ctx)
-
-
-class _DurationType(click.ParamType[float]):
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return parse_duration(str(value))
-        except ValueError as exc:
-            self.fail(str(exc), param, ctx)
-
-
 @click.command("watch", epilog=EXIT_HELP, short_help="Wait until a rule fires; for scripts and CI.")
-@click.argument("rules", nargs=-1, type=_RuleType(), metavar="RULE...")
-@click.option("--for", "seconds", type=_DurationType(), metavar="TIME", help="End with success after so long, as 10m.")
+@click.argument("rules", nargs=-1, type=RuleType(), metavar="RULE...")
+@click.option("--for", "seconds", type=DurationType(), metavar="TIME", help="End with success after so long, as 10m.")
 @click.option("--keep", is_flag=True, help="Go on when a rule has fired, and when the connection is lost.")
 @click.option("--mine", is_flag=True, help="The rules that the app keeps, too.")
 @json_option
